@@ -1,0 +1,1 @@
+"""DURABLE -> PERSON: rules, episodes, escalation, outbox, channels, actions."""

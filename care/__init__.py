@@ -1,0 +1,1 @@
+"""WHERE PEOPLE WORK: the REST API, the console, people and their sign-in."""

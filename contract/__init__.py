@@ -1,0 +1,1 @@
+"""WHAT IS SAID: the dictionary of vital signs, topics, messages, errors and codec of HH/1. Pure."""

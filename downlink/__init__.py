@@ -1,0 +1,1 @@
+"""DURABLE -> DEVICE: plans into doses, rows into messages on dn/, answers recorded."""

@@ -1,0 +1,1 @@
+"""DEVICES NOT THERE: physiology, device models that emit real bytes, households, controls."""

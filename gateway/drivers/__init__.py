@@ -1,0 +1,1 @@
+"""Bytes to readings, pure, one file per model."""

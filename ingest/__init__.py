@@ -1,0 +1,1 @@
+"""DEVICE -> DURABLE: subscribe, decode, validate, identify, batch, write, then acknowledge."""

@@ -1,0 +1,1 @@
+"""WHAT READINGS MEAN: sessions, targets, adherence. Pure: values in, values out, `now` passed in."""

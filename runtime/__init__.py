@@ -1,0 +1,1 @@
+"""HOW A PROCESS LIVES: settings, clock, log, metrics, back-off, supervision, embedded servers."""

@@ -1,0 +1,172 @@
+"""The feed: every committed change exactly once, in commit order (architecture.md, D5).
+
+A writer calls `append` as the last statement of its transaction. A consumer, in one transaction,
+takes its `position`, reads the batches after it, does its own work and `move`s. Every item is
+idempotent by its identity, so a consumer may also be rebuilt from the beginning.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from store.named import queries
+from store.pool import Connection
+
+_SQL = queries("feed")
+
+
+class ReadingItem(Struct, frozen=True, tag="reading", kw_only=True):
+    """One reading as stored. `values` follow the parts of its kind in vitals.yaml."""
+
+    change: str  # inserted | corrected | reassigned | withdrawn
+    device_id: int
+    node_id: str
+    kind: str
+    measured_at: datetime
+    ordinal: int
+    patient_id: int | None
+    values: tuple[float | None, ...]
+    flags: int
+    clock: str
+    received_at: datetime
+    who: str | None = None
+    session_id: str | None = None
+    session_done: bool = False
+
+
+class BlockItem(Struct, frozen=True, tag="block", kw_only=True):
+    """A stored block of dense samples, without the samples."""
+
+    device_id: int
+    node_id: str
+    kind: str
+    part: int
+    start_at: datetime
+    step_ms: int
+    samples: int
+    patient_id: int | None
+    received_at: datetime
+
+
+class EventItem(Struct, frozen=True, tag="event", kw_only=True):
+    """A stored event; `row_id` is `event.id`."""
+
+    row_id: int
+    node_id: str
+    event_id: str
+    type: str
+    patient_id: int | None
+    occurred_at: datetime
+    received_at: datetime
+    ref: str | None
+    body: dict[str, Any]
+
+
+class AnswerItem(Struct, frozen=True, tag="answer", kw_only=True):
+    """One acknowledgement of a dose, a reminder or a plan (`id` starts with `plan:`)."""
+
+    node_id: str
+    id: str
+    state: str
+    at: datetime
+    by: str | None
+    why: str | None
+    received_at: datetime
+
+
+class ResultItem(Struct, frozen=True, tag="result", kw_only=True):
+    """An answer to a command."""
+
+    node_id: str
+    command_id: str
+    state: str
+    out: dict[str, Any]
+    session_id: str | None
+    received_at: datetime
+
+
+class StateItem(Struct, frozen=True, tag="state", kw_only=True):
+    """A node's state as taken over (an older `con` is not), with the plan revision it holds."""
+
+    node_id: str
+    state: str
+    con: int
+    plan_revision: int | None
+    received_at: datetime
+
+
+class BirthItem(Struct, frozen=True, tag="birth", kw_only=True):
+    """A node described itself."""
+
+    node_id: str
+    received_at: datetime
+
+
+class DoseItem(Struct, frozen=True, tag="dose", kw_only=True):
+    """A dose changed its state (written by downlink)."""
+
+    dose_id: str
+    patient_id: int
+    node_id: str
+    state: str
+    due_at: datetime
+    at: datetime
+
+
+FeedItem = (
+    ReadingItem | BlockItem | EventItem | AnswerItem | ResultItem | StateItem | BirthItem | DoseItem
+)
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(list[FeedItem])
+
+
+class Batch(Struct, frozen=True):
+    """One committed batch: its place in the feed and its items."""
+
+    id: int
+    committed_at: datetime
+    items: list[FeedItem]
+
+
+async def append(conn: Connection, kind: str, items: Sequence[FeedItem]) -> int | None:
+    """Append one batch; the LAST statement before commit. Nothing to say appends nothing."""
+    if not items:
+        return None
+    await conn.execute(_SQL["lock"])
+    cursor = await conn.execute(
+        _SQL["append"],
+        {"kind": kind, "payload": _ENCODER.encode(list(items)), "items": len(items)},
+    )
+    row = await cursor.fetchone()
+    return int(row[0]) if row else None
+
+
+async def position(conn: Connection, consumer: str) -> int:
+    """Where the consumer stands; holds the row until the transaction ends."""
+    await conn.execute(_SQL["start"], {"consumer": consumer})
+    cursor = await conn.execute(_SQL["position"], {"consumer": consumer})
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def read_after(conn: Connection, after: int, *, limit: int = 200) -> list[Batch]:
+    """The batches after a position, in commit order."""
+    cursor = await conn.execute(_SQL["read_after"], {"position": after, "limit": limit})
+    return [
+        Batch(int(id_), at, _DECODER.decode(bytes(payload)))
+        for id_, payload, at in await cursor.fetchall()
+    ]
+
+
+async def move(conn: Connection, consumer: str, to: int) -> None:
+    """Move the consumer on, in the transaction of its own effects."""
+    await conn.execute(_SQL["move"], {"consumer": consumer, "position": to})
+
+
+async def prune(conn: Connection) -> int:
+    """Drop what is older than a week and passed by everybody; returns how many batches."""
+    return (await conn.execute(_SQL["prune"])).rowcount

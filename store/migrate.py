@@ -1,0 +1,55 @@
+"""Bring the schema up to date: numbered SQL files, each once, in order, each in a transaction."""
+
+import hashlib
+from importlib import resources
+
+from psycopg import AsyncConnection
+
+from store.pool import Connection, assert_durable
+
+# Any number, the same for every Hearthbeat: two migrations never run at once.
+_LOCK = 4_851_001
+
+
+class MigrationChangedError(RuntimeError):
+    """A migration file was edited after it had been applied."""
+
+
+def migrations() -> list[tuple[str, str]]:
+    """Every migration as (name, SQL), in order."""
+    folder = resources.files("store").joinpath("migrations")
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    return [(f.name, f.read_text(encoding="utf-8")) for f in files]
+
+
+async def migrate(database_url: str) -> list[str]:
+    """Apply what is missing and return its names. Safe to run twice, and by two at once."""
+    async with await AsyncConnection.connect(database_url, autocommit=True) as conn:
+        await assert_durable(conn)
+        await conn.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        try:
+            return await _apply_missing(conn)
+        finally:
+            await conn.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+async def _apply_missing(conn: Connection) -> list[str]:
+    await conn.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migration (name text PRIMARY KEY,"
+        " sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    cursor = await conn.execute("SELECT name, sha256 FROM schema_migration")
+    known = {str(name): str(digest) for name, digest in await cursor.fetchall()}
+    applied = []
+    for name, sql in migrations():
+        digest = hashlib.sha256(sql.encode()).hexdigest()
+        if known.get(name, digest) != digest:
+            raise MigrationChangedError(f"{name} was changed after it was applied: add a new file")
+        if name not in known:
+            async with conn.transaction():
+                await conn.execute(sql.encode())
+                await conn.execute(
+                    "INSERT INTO schema_migration (name, sha256) VALUES (%s, %s)", (name, digest)
+                )
+            applied.append(name)
+    return applied

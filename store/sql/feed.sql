@@ -1,0 +1,34 @@
+-- name: lock
+-- Short lock until commit: ids are drawn after it, so their order is the order of commit.
+SELECT pg_advisory_xact_lock(4851002)
+
+-- name: append
+-- The batch row, as the last statement before commit; NOTIFY only wakes the readers.
+WITH appended AS (
+    INSERT INTO batch (id, kind, payload, items)
+    VALUES (nextval('batch_id'), %(kind)s, %(payload)s, %(items)s)
+    RETURNING id
+)
+SELECT id, pg_notify('feed', id::text) FROM appended
+
+-- name: read_after
+-- What was committed after a position, in order.
+SELECT id, payload, committed_at FROM batch WHERE id > %(position)s ORDER BY id LIMIT %(limit)s
+
+-- name: position
+-- Where a consumer stands, locked so that a second one of the same name waits.
+SELECT position FROM feed_cursor WHERE consumer = %(consumer)s FOR UPDATE
+
+-- name: start
+-- A consumer starts at the beginning of what is kept.
+INSERT INTO feed_cursor (consumer, position) VALUES (%(consumer)s, 0) ON CONFLICT DO NOTHING
+
+-- name: move
+-- In the transaction of the consumer's own effects, so that each batch counts exactly once.
+UPDATE feed_cursor SET position = %(position)s, moved_at = now()
+WHERE consumer = %(consumer)s AND position < %(position)s
+
+-- name: prune
+-- Batches older than a week that every consumer has passed.
+DELETE FROM batch WHERE committed_at < now() - interval '7 days'
+AND id <= (SELECT coalesce(min(position), 0) FROM feed_cursor)
