@@ -1,0 +1,35 @@
+.DEFAULT_GOAL := help
+.PHONY: help set-up demo test check bench soak clean
+
+BIN := .venv/bin
+# One area a line: the budget of each in seconds is in tests/architecture/test_budgets.py.
+PYTEST := $(BIN)/python -m pytest -q
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+set-up: ## virtual environment, package, Mosquitto (part of the other commands)
+	@deploy/set-up.sh
+
+demo: set-up ## the whole system with a small village, in a fresh directory
+	@$(BIN)/hearthbeat demo
+
+test: set-up ## every test that needs no hardware
+	$(PYTEST) -m "not soak"
+
+check: set-up ## format, lint, types, import contracts, architecture tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTEST) tests/architecture
+
+bench: set-up ## the benchmarks; ratios within one run
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+soak: set-up ## the same tests at full scale; prints the scale
+	HEARTHBEAT_SCALE=full $(PYTEST) -s -m "soak or loop" tests/loop
+
+clean: ## remove the virtual environment and caches, nothing else
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
