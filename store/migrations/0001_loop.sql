@@ -587,6 +587,8 @@ CREATE TABLE audit (
     detail jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX audit_subject ON audit (subject_kind, subject_id, at);
+-- The lock-out counts failed sign-ins per account (above) and per address.
+CREATE INDEX audit_address ON audit (address, at) WHERE action = 'sign_in_failed';
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -601,3 +603,44 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON reading_history
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON dose_history
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- Scope: care team x area subtree, said once. An administrator sees everything; a disabled
+-- person sees nothing. ---------------------------------------------------------------------------
+
+CREATE FUNCTION is_administrator(for_staff bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM staff
+                   WHERE id = for_staff AND role = 'admin' AND disabled_at IS NULL) $$;
+
+CREATE FUNCTION staff_teams(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+    SELECT team_member.team_id FROM team_member
+    JOIN staff ON staff.id = team_member.staff_id AND staff.disabled_at IS NULL
+    WHERE team_member.staff_id = for_staff $$;
+
+-- The areas of a person's teams and every area below them.
+CREATE FUNCTION staff_areas(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE below AS (
+        SELECT team.area_id AS id FROM team WHERE team.id IN (SELECT staff_teams(for_staff))
+        UNION
+        SELECT area.id FROM area JOIN below ON area.parent_id = below.id)
+    SELECT id FROM below $$;
+
+CREATE FUNCTION visible_patients(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+    SELECT patient.id FROM patient
+    WHERE is_administrator(for_staff)
+       OR patient.team_id IN (SELECT staff_teams(for_staff))
+       OR patient.area_id IN (SELECT staff_areas(for_staff)) $$;
+
+CREATE FUNCTION visible_nodes(for_staff bigint) RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT node.id FROM node LEFT JOIN household ON household.id = node.household_id
+    WHERE is_administrator(for_staff)
+       OR household.team_id IN (SELECT staff_teams(for_staff))
+       OR node.area_id IN (SELECT staff_areas(for_staff)) $$;
+
+-- Whoever is told of an episode may also act on it: the team it went to, and the patient's own.
+CREATE FUNCTION visible_episodes(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+    SELECT episode.id FROM episode
+    WHERE is_administrator(for_staff)
+       OR episode.team_id IN (SELECT staff_teams(for_staff))
+       OR episode.patient_id IN (SELECT visible_patients(for_staff))
+       OR (episode.patient_id IS NULL
+           AND episode.node_id IN (SELECT visible_nodes(for_staff))) $$;
