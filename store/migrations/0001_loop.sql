@@ -191,8 +191,22 @@ CREATE TABLE node_state (
     subs jsonb NOT NULL DEFAULT '{}',
     plan_revision bigint,
     state_at timestamptz NOT NULL,
-    seen_at timestamptz NOT NULL
+    seen_at timestamptz NOT NULL,
+    ready_since timestamptz                   -- NULL: not ready now
 );
+
+-- How long a node has been back: what it kept while it was away needs a while to arrive.
+CREATE FUNCTION node_came_or_went() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.state <> 'ready' THEN
+        NEW.ready_since := NULL;
+    ELSIF TG_OP = 'INSERT' OR OLD.state <> 'ready' OR OLD.con <> NEW.con THEN
+        NEW.ready_since := NEW.seen_at;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER node_came_or_went BEFORE INSERT OR UPDATE ON node_state
+    FOR EACH ROW EXECUTE FUNCTION node_came_or_went();
 
 CREATE TABLE device (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -472,6 +486,8 @@ CREATE TABLE plan_item (
     snooze_s integer NOT NULL DEFAULT 600 CHECK (snooze_s > 0),
     snooze_max integer NOT NULL DEFAULT 2 CHECK (snooze_max >= 0),
     created_by bigint REFERENCES staff,
+    -- The item this one took over from: a dose taken under the old one is not asked for again.
+    replaces_id bigint REFERENCES plan_item,
     created_at timestamptz NOT NULL DEFAULT now(),
     stopped_at timestamptz
 );
@@ -484,12 +500,14 @@ CREATE TABLE plan (
     edited_at timestamptz NOT NULL,           -- last change by a person
     edit bigint NOT NULL DEFAULT 1,           -- counts edits
     published_edit bigint NOT NULL DEFAULT 0,
-    revision bigint NOT NULL DEFAULT 0,       -- last revision published
-    published_at timestamptz,
-    holds_until timestamptz,                  -- the published plan has occurrences until then
-    body jsonb,                               -- the published message
+    revision bigint NOT NULL DEFAULT 0,       -- last revision made
+    edit_revision bigint NOT NULL DEFAULT 0,  -- the first revision that holds the last edit
+    published_at timestamptz,                 -- NULL: it waits to be handed to the broker (again)
+    holds_until timestamptz,                  -- that revision has occurrences until then
+    body bytea,                               -- that revision, as sent
     confirmed_revision bigint,                -- what the device says it has
-    confirmed_at timestamptz
+    confirmed_at timestamptz,
+    confirmed_until timestamptz               -- what the device has holds until then
 );
 
 CREATE TABLE dose (
@@ -505,9 +523,10 @@ CREATE TABLE dose (
     state_at timestamptz,                     -- the device's time of that state
     by text,
     why text,
-    recorded_at timestamptz,
-    UNIQUE (plan_item_id, due_at)
+    recorded_at timestamptz
 );
+-- Never two doses for one slot. A withdrawn one may give its slot to another.
+CREATE UNIQUE INDEX one_dose_per_slot ON dose (plan_item_id, due_at) WHERE state <> 'withdrawn';
 CREATE INDEX dose_patient ON dose (patient_id, due_at);
 CREATE INDEX dose_open ON dose (window_to) WHERE state IN ('scheduled', 'received', 'shown', 'snoozed');
 
