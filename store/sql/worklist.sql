@@ -1,0 +1,122 @@
+-- name: entries
+-- What is open for a person, in the order of urgency: high that nobody acknowledged, expired
+-- acknowledgements, what waits for its repeat (shown apart), medium, low, technical, and last
+-- what somebody has in hand. Within a section the longest-waiting comes first.
+SELECT * FROM (
+    SELECT episode.id,
+           CASE WHEN episode.state = 'pending' THEN 'pending'
+                WHEN episode.acknowledged_until <= %(now)s THEN 'expired'
+                WHEN episode.state = 'acknowledged' THEN 'in_hand'
+                ELSE episode.priority END AS section,
+           episode.priority, episode.state, episode.confirmation, episode.confirm_by,
+           episode.late, episode.rule, episode.subject, episode.reason, episode.evidence,
+           episode.onset_at, episode.last_evidence_at, episode.opened_at, episode.step,
+           episode.round, episode.acknowledged_at, episode.acknowledged_until,
+           acknowledger.display_name AS acknowledged_by,
+           episode.patient_id, patient.name AS patient_name, patient.sex, patient.birth_date,
+           patient.phone, coalesce(area.name, node_area.name) AS area_name,
+           team.name AS team_name, episode.node_id, node.label AS node_label,
+           coalesce(zone.time_zone, area.time_zone, node_area.time_zone, 'Asia/Shanghai')
+               AS time_zone
+    FROM episode
+    LEFT JOIN patient ON patient.id = episode.patient_id
+    LEFT JOIN area ON area.id = patient.area_id
+    LEFT JOIN team ON team.id = episode.team_id
+    LEFT JOIN node ON node.id = episode.node_id
+    LEFT JOIN area AS node_area ON node_area.id = node.area_id
+    LEFT JOIN staff AS acknowledger ON acknowledger.id = episode.acknowledged_by
+    LEFT JOIN LATERAL (
+        SELECT time_zone FROM patient_time_zone AS own
+        WHERE own.patient_id = episode.patient_id AND own.since <= %(now)s
+        ORDER BY own.since DESC LIMIT 1) AS zone ON true
+    WHERE episode.state <> 'closed'
+      AND episode.id IN (SELECT visible_episodes(%(staff_id)s))
+      AND (%(episode_id)s::bigint IS NULL OR episode.id = %(episode_id)s)
+) AS listed
+ORDER BY array_position(
+        ARRAY['high', 'expired', 'pending', 'medium', 'low', 'technical', 'in_hand'], section),
+    opened_at, id
+LIMIT %(limit)s
+
+-- name: plans_to_telephone
+-- Plan changes the device has not confirmed in time (safety rule 10): somebody has to call.
+SELECT plan.node_id, node.label AS node_label, plan.edited_at, plan.edit, plan.published_edit,
+       plan.revision, plan.confirmed_revision, patient.id AS patient_id,
+       patient.name AS patient_name, patient.phone
+FROM plan
+JOIN node ON node.id = plan.node_id AND node.revoked_at IS NULL
+JOIN LATERAL (
+    SELECT DISTINCT plan_item.patient_id FROM plan_item
+    WHERE plan_item.node_id = plan.node_id) AS item ON true
+JOIN patient ON patient.id = item.patient_id AND patient.archived_at IS NULL
+WHERE (plan.published_edit < plan.edit OR plan.confirmed_revision IS DISTINCT FROM plan.revision)
+  AND plan.edited_at < %(before)s
+  AND patient.id IN (SELECT visible_patients(%(staff_id)s))
+ORDER BY plan.edited_at, patient.id
+LIMIT %(limit)s
+
+-- name: patients
+-- People a person may see, those with open episodes first, with their newest pressure.
+SELECT patient.id, patient.name, patient.sex, patient.birth_date, area.name AS area_name,
+       team.name AS team_name,
+       coalesce(zone.time_zone, area.time_zone) AS time_zone,
+       last.measured_at, last.v0 AS sys, last.v1 AS dia, last.v3 AS pulse, last.flags,
+       open.priority AS open_priority, coalesce(open.episodes, 0) AS open_episodes
+FROM patient
+JOIN area ON area.id = patient.area_id
+LEFT JOIN team ON team.id = patient.team_id
+LEFT JOIN LATERAL (
+    SELECT time_zone FROM patient_time_zone AS own
+    WHERE own.patient_id = patient.id AND own.since <= %(now)s
+    ORDER BY own.since DESC LIMIT 1) AS zone ON true
+LEFT JOIN LATERAL (
+    SELECT measured_at, v0, v1, v3, flags FROM reading
+    WHERE reading.patient_id = patient.id AND reading.kind = 'bp'
+    ORDER BY measured_at DESC LIMIT 1) AS last ON true
+LEFT JOIN LATERAL (
+    SELECT (array_agg(priority ORDER BY array_position(
+                ARRAY['high', 'medium', 'low', 'technical'], priority)))[1] AS priority,
+           count(*) AS episodes
+    FROM episode WHERE episode.patient_id = patient.id AND episode.state <> 'closed'
+    ) AS open ON true
+WHERE patient.archived_at IS NULL
+  AND patient.id IN (SELECT visible_patients(%(staff_id)s))
+  AND (%(pattern)s::text IS NULL OR patient.name ILIKE %(pattern)s
+       OR patient.phone ILIKE %(pattern)s OR area.name ILIKE %(pattern)s)
+ORDER BY array_position(ARRAY['high', 'medium', 'low', 'technical'], open.priority) NULLS LAST,
+         last.measured_at DESC NULLS LAST, patient.id
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: unassigned
+-- Readings nobody owns yet, newest first, with the people their device measures.
+SELECT reading.node_id, node.label AS node_label, device.dev, device.model,
+       reading.kind, reading.measured_at, reading.received_at, reading.v0, reading.v1,
+       reading.v2, reading.v3, reading.flags, reading.clock::text AS clock, reading.who,
+       area.time_zone,
+       (SELECT coalesce(array_agg(DISTINCT patient.name), '{}') FROM device_binding
+        JOIN patient ON patient.id = device_binding.patient_id
+        WHERE device_binding.device_id = reading.device_id
+          AND patient.id IN (SELECT visible_patients(%(staff_id)s))) AS candidates
+FROM reading
+JOIN node ON node.id = reading.node_id
+JOIN area ON area.id = node.area_id
+LEFT JOIN device ON device.id = reading.device_id
+WHERE reading.patient_id IS NULL AND reading.node_id IN (SELECT visible_nodes(%(staff_id)s))
+ORDER BY reading.measured_at DESC
+LIMIT %(limit)s
+
+-- name: rejects
+-- What was refused, one line per node and defect; what no node of ours sent only for admins.
+SELECT reject.node_id, max(node.label) AS node_label, reject.code, reject.path,
+       count(*) AS times, min(reject.received_at) AS first_at, max(reject.received_at) AS last_at,
+       (array_agg(reject.reason ORDER BY reject.id DESC))[1] AS reason,
+       (array_agg(reject.got ORDER BY reject.id DESC))[1] AS got,
+       (array_agg(reject.topic ORDER BY reject.id DESC))[1] AS topic
+FROM reject
+LEFT JOIN node ON node.id = reject.node_id
+WHERE reject.received_at >= %(since)s
+  AND (reject.node_id IN (SELECT visible_nodes(%(staff_id)s))
+       OR (is_administrator(%(staff_id)s) AND node.id IS NULL))
+GROUP BY reject.node_id, reject.code, reject.path
+ORDER BY last_at DESC
+LIMIT %(limit)s

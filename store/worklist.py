@@ -1,0 +1,196 @@
+"""What waits for a person: open episodes in order, plans to telephone, people, loose ends.
+
+Every query takes the staff id and shows only what that person's scope allows.
+"""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+from psycopg.rows import class_row
+
+from store.named import queries
+from store.pool import Connection
+
+_SQL = queries("worklist")
+
+# The sections of the worklist, most urgent first.
+SECTIONS = ("high", "expired", "pending", "medium", "low", "technical", "in_hand")
+# Safety rule 10: a change the device has not confirmed by then is a work item to telephone.
+PLAN_CONFIRMED_WITHIN = timedelta(minutes=10)
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One open episode as the worklist shows it. `section` is one of SECTIONS."""
+
+    id: int
+    section: str
+    priority: str
+    state: str
+    confirmation: str
+    confirm_by: datetime | None
+    late: bool
+    rule: str
+    subject: str
+    reason: str
+    evidence: list[Any]
+    onset_at: datetime
+    last_evidence_at: datetime
+    opened_at: datetime
+    step: int
+    round: int
+    acknowledged_at: datetime | None
+    acknowledged_until: datetime | None
+    acknowledged_by: str | None
+    patient_id: int | None
+    patient_name: str | None
+    sex: str | None
+    birth_date: date | None
+    phone: str | None
+    area_name: str | None
+    team_name: str | None
+    node_id: str | None
+    node_label: str | None
+    time_zone: str
+
+
+class PlanToTelephone(Struct, frozen=True, kw_only=True):
+    """A plan change that is not on its device after PLAN_CONFIRMED_WITHIN, one per patient."""
+
+    node_id: str
+    node_label: str
+    edited_at: datetime
+    edit: int
+    published_edit: int
+    revision: int
+    confirmed_revision: int | None
+    patient_id: int
+    patient_name: str
+    phone: str | None
+
+
+class PatientLine(Struct, frozen=True, kw_only=True):
+    """One line of the list of people; pressures in mmHg, pulse per minute."""
+
+    id: int
+    name: str
+    sex: str | None
+    birth_date: date | None
+    area_name: str
+    team_name: str | None
+    time_zone: str
+    measured_at: datetime | None
+    sys: float | None
+    dia: float | None
+    pulse: float | None
+    flags: int | None
+    open_priority: str | None
+    open_episodes: int
+
+
+class Unassigned(Struct, frozen=True, kw_only=True):
+    """A reading without a patient, and the names its device is bound to."""
+
+    node_id: str
+    node_label: str
+    dev: str | None
+    model: str | None
+    kind: str
+    measured_at: datetime
+    received_at: datetime
+    v0: float | None
+    v1: float | None
+    v2: float | None
+    v3: float | None
+    flags: int
+    clock: str
+    who: str | None
+    time_zone: str
+    candidates: list[str]
+
+
+class RejectLine(Struct, frozen=True, kw_only=True):
+    """One kind of refusal of one node, with its newest example."""
+
+    node_id: str | None
+    node_label: str | None
+    code: str
+    path: str | None
+    times: int
+    first_at: datetime
+    last_at: datetime
+    reason: str
+    got: str | None
+    topic: str
+
+
+async def entries(
+    conn: Connection, *, staff_id: int, now: datetime, limit: int = 500
+) -> list[Entry]:
+    """The open episodes a person may act on, in the order of SECTIONS, oldest first within."""
+    args = {"staff_id": staff_id, "now": now, "limit": limit, "episode_id": None}
+    async with conn.cursor(row_factory=class_row(Entry)) as cursor:
+        return await (await cursor.execute(_SQL["entries"], args)).fetchall()
+
+
+async def entry(conn: Connection, *, episode_id: int, staff_id: int, now: datetime) -> Entry | None:
+    """One open episode; None when it is closed, unknown or not the person's to see."""
+    args = {"staff_id": staff_id, "now": now, "limit": 1, "episode_id": episode_id}
+    async with conn.cursor(row_factory=class_row(Entry)) as cursor:
+        return await (await cursor.execute(_SQL["entries"], args)).fetchone()
+
+
+async def plans_to_telephone(
+    conn: Connection, *, staff_id: int, now: datetime, limit: int = 100
+) -> list[PlanToTelephone]:
+    """Plan changes not confirmed by the device within PLAN_CONFIRMED_WITHIN, oldest first."""
+    args = {"staff_id": staff_id, "before": now - PLAN_CONFIRMED_WITHIN, "limit": limit}
+    async with conn.cursor(row_factory=class_row(PlanToTelephone)) as cursor:
+        return await (await cursor.execute(_SQL["plans_to_telephone"], args)).fetchall()
+
+
+async def patients(
+    conn: Connection,
+    *,
+    staff_id: int,
+    now: datetime,
+    search: str = "",
+    limit: int = 100,
+    offset: int = 0,
+) -> list[PatientLine]:
+    """The people in a person's scope whose name, phone or place contains `search`."""
+    args = {
+        "staff_id": staff_id,
+        "now": now,
+        "pattern": _pattern(search),
+        "limit": limit,
+        "offset": offset,
+    }
+    async with conn.cursor(row_factory=class_row(PatientLine)) as cursor:
+        return await (await cursor.execute(_SQL["patients"], args)).fetchall()
+
+
+def _pattern(search: str) -> str | None:
+    """The text as an ILIKE pattern in which nothing but the text itself has a meaning."""
+    text = search.strip()
+    if not text:
+        return None
+    for special in ("\\", "%", "_"):
+        text = text.replace(special, "\\" + special)
+    return f"%{text}%"
+
+
+async def unassigned(conn: Connection, *, staff_id: int, limit: int = 200) -> list[Unassigned]:
+    """Readings that wait to be assigned to somebody, newest first."""
+    args = {"staff_id": staff_id, "limit": limit}
+    async with conn.cursor(row_factory=class_row(Unassigned)) as cursor:
+        return await (await cursor.execute(_SQL["unassigned"], args)).fetchall()
+
+
+async def rejects(
+    conn: Connection, *, staff_id: int, since: datetime, limit: int = 200
+) -> list[RejectLine]:
+    """What was refused since an instant, one line per node and defect, newest first."""
+    args = {"staff_id": staff_id, "since": since, "limit": limit}
+    async with conn.cursor(row_factory=class_row(RejectLine)) as cursor:
+        return await (await cursor.execute(_SQL["rejects"], args)).fetchall()
