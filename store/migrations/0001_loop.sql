@@ -255,6 +255,7 @@ CREATE TABLE reading (
     boot bigint NOT NULL,
     seq bigint NOT NULL,
     sent_at timestamptz,                      -- envelope t: decides between corrections
+    fix boolean NOT NULL DEFAULT false,       -- came as a correction: only a later one replaces it
     received_at timestamptz NOT NULL,
     stored_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (device_id, kind, measured_at, ordinal)
@@ -310,12 +311,14 @@ CREATE TABLE block (
 ) PARTITION BY RANGE (start_at);
 CREATE INDEX block_chart ON block (patient_id, kind, start_at);
 
--- Message identity: what was durably taken (or durably refused) from a node, once.
+-- Message identity: what was durably taken (or durably refused) from a node, once. The digest of
+-- its content tells a resend from a node that lost its count and uses the same numbers again.
 CREATE TABLE message (
     node_id text NOT NULL,
     boot bigint NOT NULL,
     seq bigint NOT NULL,
     kind text NOT NULL,
+    digest bigint NOT NULL,
     received_at timestamptz NOT NULL,
     PRIMARY KEY (node_id, boot, seq)
 );
