@@ -492,7 +492,8 @@ CREATE TABLE plan_item (
     -- The item this one took over from: a dose taken under the old one is not asked for again.
     replaces_id bigint REFERENCES plan_item,
     created_at timestamptz NOT NULL DEFAULT now(),
-    stopped_at timestamptz
+    stopped_at timestamptz,
+    stopped_by bigint REFERENCES staff
 );
 CREATE INDEX plan_item_node ON plan_item (node_id);
 CREATE INDEX plan_item_patient ON plan_item (patient_id);
