@@ -400,6 +400,11 @@ CREATE TABLE episode (
     policy jsonb NOT NULL,                    -- stamped when it opened: ladder and seconds
     step integer NOT NULL DEFAULT 0,          -- how many steps of the ladder were told
     round integer NOT NULL DEFAULT 0,         -- how often the ladder started again
+    -- How grave it is: 0 worklist, 1 attention, 2 severe, 3 emergency.
+    tier smallint NOT NULL DEFAULT 0 CHECK (tier BETWEEN 0 AND 3),
+    -- What people were last told of, or acknowledged: the tier, and the newest evidence then.
+    told_tier smallint CHECK (told_tier BETWEEN 0 AND 3),
+    covered_until timestamptz,
     escalate_at timestamptz,                  -- NULL: nobody else is to be told by time
     acknowledged_at timestamptz,
     acknowledged_by bigint REFERENCES staff,
@@ -415,9 +420,15 @@ CREATE TABLE episode (
     CHECK (state <> 'closed' OR (outcome IS NOT NULL))
 );
 -- A second emergency is a second emergency: one open episode per patient, rule and subject.
+-- Without a patient it is the device's, or the node's.
 CREATE UNIQUE INDEX one_open_episode ON episode
-    (coalesce(patient_id, 0), coalesce(device_id, 0), coalesce(node_id, ''), rule, subject)
+    (coalesce(patient_id, 0), (CASE WHEN patient_id IS NULL THEN device_id END),
+     (CASE WHEN patient_id IS NULL THEN node_id END), rule, subject) NULLS NOT DISTINCT
     WHERE state <> 'closed';
+CREATE INDEX episode_confirm ON episode (confirm_by) WHERE confirm_by IS NOT NULL;
+CREATE INDEX episode_acknowledged ON episode (acknowledged_until) WHERE state = 'acknowledged';
+CREATE INDEX episode_device ON episode (device_id, opened_at) WHERE patient_id IS NULL;
+CREATE INDEX episode_subject ON episode (rule, subject);
 CREATE INDEX episode_worklist ON episode (team_id, state) WHERE state <> 'closed';
 CREATE INDEX episode_patient ON episode (patient_id, opened_at);
 CREATE INDEX episode_due ON episode (escalate_at) WHERE escalate_at IS NOT NULL;
@@ -444,6 +455,8 @@ CREATE TABLE notification (
     staff_id bigint REFERENCES staff,
     team_id bigint REFERENCES team,
     contact_id bigint REFERENCES contact,
+    round integer NOT NULL DEFAULT 0,         -- the episode's round and step it belongs to;
+    step integer NOT NULL DEFAULT 0,          -- step 0: shown on the worklist, nobody is paged
     reason text NOT NULL,
     body jsonb NOT NULL,
     created_at timestamptz NOT NULL,
