@@ -1,14 +1,54 @@
 """Commands for devices: asked for by a row, published by downlink, answered over the feed."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+from msgspec import Struct
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from store.named import queries
 from store.pool import Connection
 
 _SQL = queries("command")
+
+# Everything a device may be told to do. Each asks, says or reports; none starts anything on a
+# person's body: no inflate, no unlock, no dispense (safety rule 7).
+OPS: Final = frozenset(
+    {
+        *("measure_now", "ask", "speak", "call"),
+        *("resend", "selftest", "rebirth", "rotate", "reboot", "log"),
+    }
+)
+
+
+class UnknownOpError(ValueError):
+    """Not one of OPS: nothing like it may go down to a device."""
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """A command that has not reached the broker yet."""
+
+    id: str
+    node_id: str
+    op: str
+    args: dict[str, Any]
+    expires_at: datetime
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """A command's state, and when its device last answered; held for the transaction."""
+
+    state: str
+    answered_at: datetime | None
+
+
+class Expired(Struct, frozen=True, kw_only=True):
+    """A command nobody answered in time."""
+
+    id: str
+    node_id: str
+    session_id: str | None
 
 
 async def request(
@@ -26,7 +66,10 @@ async def request(
     """Ask a node for `op` until `expires_at`. Idempotent by `command_id`.
 
     `created_by` is 'engine' or 'staff:<id>'. The command goes out when downlink next looks.
+    Raises UnknownOpError.
     """
+    if op not in OPS:
+        raise UnknownOpError(f"{op} is no command of HH/1")
     await conn.execute(
         _SQL["request"],
         {
@@ -40,3 +83,56 @@ async def request(
             "expires_at": expires_at,
         },
     )
+
+
+async def waiting(conn: Connection, *, now: datetime, limit: int = 100) -> list[Waiting]:
+    """Commands to publish, the oldest first."""
+    async with conn.cursor(row_factory=class_row(Waiting)) as cursor:
+        await cursor.execute(_SQL["waiting"], {"now": now, "limit": limit})
+        return await cursor.fetchall()
+
+
+async def sent(conn: Connection, command_id: str, *, now: datetime) -> None:
+    """The broker has taken the command."""
+    await conn.execute(_SQL["sent"], {"command_id": command_id, "now": now})
+
+
+async def lock_command(conn: Connection, command_id: str, node_id: str) -> Standing | None:
+    """A command of this node, held until the transaction ends; None if it never had it."""
+    async with conn.cursor(row_factory=class_row(Standing)) as cursor:
+        await cursor.execute(_SQL["lock"], {"command_id": command_id, "node_id": node_id})
+        return await cursor.fetchone()
+
+
+async def answered(
+    conn: Connection,
+    command_id: str,
+    *,
+    state: str,
+    out: dict[str, Any],
+    session_id: str | None,
+    at: datetime,
+) -> None:
+    """Write what the device said."""
+    await conn.execute(
+        _SQL["answered"],
+        {
+            "command_id": command_id,
+            "state": state,
+            "out": Jsonb(out),
+            "session_id": session_id,
+            "at": at,
+        },
+    )
+
+
+async def expire(
+    conn: Connection, *, now: datetime, sent_before: datetime, accepted_before: datetime
+) -> list[Expired]:
+    """Give up what was not answered in time: queued, sent and accepted each with its own."""
+    async with conn.cursor(row_factory=class_row(Expired)) as cursor:
+        await cursor.execute(
+            _SQL["expire"],
+            {"now": now, "sent_before": sent_before, "accepted_before": accepted_before},
+        )
+        return await cursor.fetchall()
