@@ -13,6 +13,10 @@ Millis = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 Text = Annotated[str, Meta(max_length=512)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Boot = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Small = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+# A device's own record number; the bits above it are the hub's (contract.observation).
+Record = Annotated[int, Meta(ge=0, le=2**47 - 1)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
 # A float field also takes JSON integers; the codec refuses NaN and Infinity by itself.
 Value = float | None
 
@@ -28,15 +32,15 @@ class Spoken(Struct, frozen=True, omit_defaults=False, kw_only=True):
 class Envelope(Wire, frozen=True, kw_only=True):
     """What every counted uplink carries (HH/1 3.3)."""
 
-    v: int
+    v: Small
     boot: Boot
     seq: Count
     t: Millis | None = None
     clk: Text | None = None
     cerr: Count | None = None
     up: Count | None = None
-    hist: int | None = None
-    rc: int | None = None
+    hist: Small | None = None
+    rc: Small | None = None
     tp: Text | None = None
 
 
@@ -47,9 +51,9 @@ class GuidedSession(Wire, frozen=True, kw_only=True):
     """Ties the readings of one guided session together: reading `n` of `of`."""
 
     id: Text
-    n: int | None = None
-    of: int | None = None
-    done: int | None = None
+    n: Small | None = None
+    of: Small | None = None
+    done: Small | None = None
 
 
 class Series(Wire, frozen=True, kw_only=True):
@@ -61,22 +65,44 @@ class Series(Wire, frozen=True, kw_only=True):
     dt: Annotated[int, Meta(gt=0, le=86_400_000)] | None = None
     o: list[Millis] | None = None
     y: list[Value] | None = None
-    c: dict[str, list[Value]] | None = None
-    q: list[int | None] | None = None
+    c: dict[Text, list[Value]] | None = None
+    q: list[Percent | None] | None = None
     fl: list[Text] | None = None
     how: Text | None = None
     site: Text | None = None
     pos: Text | None = None
     who: Text | None = None
     ses: GuidedSession | None = None
-    rec: int | None = None
-    fix: int | None = None
+    rec: Record | None = None
+    fix: Small | None = None
 
 
 class Obs(Envelope, frozen=True, kw_only=True):
     """A batch of measurements."""
 
     ser: list[Series]
+
+
+class Wave(Envelope, frozen=True, kw_only=True):
+    """One chunk of a waveform: `n` samples at `hz` of the channels `ch`, packed in `d` as `enc`.
+
+    A sample's value is raw * sc + ofs in unit `u`. `ep` names the recording, `cs` numbers its
+    chunks from 0, `last` closes it. In JSON `d` is base64.
+    """
+
+    k: Text
+    dev: Text | None = None
+    ch: list[Text]
+    hz: Annotated[float, Meta(gt=0, le=100_000)]
+    n: Small
+    enc: Text
+    sc: float = 1.0
+    ofs: float = 0.0
+    u: Text | None = None
+    ep: Text
+    cs: Small
+    last: Small | None = None
+    d: bytes
 
 
 class SubDevice(Wire, frozen=True, kw_only=True):
@@ -96,7 +122,7 @@ class DeclaredSeries(Wire, frozen=True, kw_only=True):
 
     k: Text
     dev: Text | None = None
-    dt: int | None = None
+    dt: Small | None = None
 
 
 class Birth(Envelope, frozen=True, kw_only=True):
@@ -116,12 +142,12 @@ class Birth(Envelope, frozen=True, kw_only=True):
 class State(Wire, frozen=True, kw_only=True):
     """Retained state and the will; not counted, ordered by `con`."""
 
-    v: int
+    v: Small
     s: Text
     con: Count
     boot: Boot | None = None
-    bat: Annotated[int, Meta(ge=0, le=100)] | None = None
-    subs: dict[str, Text] = field(default_factory=dict)
+    bat: Percent | None = None
+    subs: dict[Text, Text] = field(default_factory=dict)
     plan: Count | None = None
     cfg: Count | None = None
     t: Millis | None = None
@@ -142,8 +168,8 @@ class Event(Envelope, frozen=True, kw_only=True, rename={"attempt": "try"}):
     who: Text | None = None
     cb: Text | None = None
     conf: float | None = None
-    ms: int | None = None
-    attempt: int | None = None
+    ms: Millis | None = None
+    attempt: Small | None = None
 
 
 class Acknowledgement(Wire, frozen=True, kw_only=True):

@@ -1,0 +1,357 @@
+"""What a batch of measurements means: each series becomes readings or blocks, or a defect.
+
+Partial acceptance: a series with a defect is dropped, the others are kept. A vital sign the hub
+does not know is kept aside whole. Redelivery gives the same identities: see `_ordinals`.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from msgspec import Struct, field
+
+from contract.clocks import Instant, Timeline
+from contract.columns import Layout, lay_out
+from contract.errors import Defect, Refused, defect, refused
+from contract.instants import from_millis
+from contract.messages import Obs, Series
+from contract.pointer import pointer
+from contract.vitals import FLAGS, MAX_PARTS, VITALS
+
+NOT_UNDERSTOOD: Final = "?"
+_WHO: Final = re.compile(r"[A-H]|r:[0-9a-z]{16}")
+_OCCURRENCE: Final = 47  # bits below it are the device's record number
+_NO_VALUE: Final = sum(flag.mask for flag in FLAGS.values() if flag.explains_no_value)
+_IMPLAUSIBLE: Final = FLAGS["implausible"].mask
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """One reading; values in the canonical units, in the order of the parts, padded with None.
+
+    Identity is (device, kind, measured_at, ordinal). With `anchored` False `measured_at` depends
+    on the time of arrival: only the identity of the message keeps such a reading single.
+    `who` "?" was said and not understood: never assign it to the person of the whole device.
+    """
+
+    kind: str
+    dev: str
+    measured_at: datetime
+    ordinal: int
+    values: tuple[float | None, ...]
+    flags: int
+    clock: str
+    claimed_at: datetime | None
+    who: str | None
+    session_id: str | None
+    session_n: int | None
+    session_of: int | None
+    session_done: bool
+    context: dict[str, Any] | None
+    original: dict[str, Any] | None
+    fix: bool
+    sent_at: datetime | None
+    anchored: bool
+    series: int
+
+
+class Block(Struct, frozen=True, kw_only=True):
+    """One column of a series with a regular step. The flag `implausible` here says that at least
+    one sample is."""
+
+    kind: str
+    dev: str
+    part: int
+    start_at: datetime
+    step_ms: int
+    samples: list[float | None]
+    quality: list[int | None] | None
+    flags: int
+    clock: str
+    claimed_at: datetime | None
+    who: str | None
+    context: dict[str, Any] | None
+    anchored: bool
+    series: int
+
+
+class UnknownSeries(Struct, frozen=True, kw_only=True):
+    """A series of a vital sign this hub does not know, whole, to be kept aside."""
+
+    index: int
+    series: Series
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """What became of a batch. `kept` and `dropped` count series."""
+
+    readings: list[Reading] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
+    warnings: list[Defect] = field(default_factory=list)
+    unknown: list[UnknownSeries] = field(default_factory=list)
+    kept: int = 0
+    dropped: int = 0
+
+
+class _Common(Struct, frozen=True, kw_only=True):
+    """What all readings of one series share."""
+
+    at: int
+    obs: Obs
+    series: Series
+    flags: int
+    who: str | None
+    context: dict[str, Any] | None
+    warnings: list[Defect]
+
+
+def observe(obs: Obs, *, received_at: datetime) -> Observation:
+    """Turn a decoded batch into what is stored; never raises for what a device can send."""
+    result = Observation()
+    timeline = Timeline(obs, received_at)
+    kept = 0
+    for at, series in enumerate(obs.ser):
+        vital = VITALS.get(series.k)
+        if vital is None:
+            result.unknown.append(UnknownSeries(index=at, series=series))
+            result.warnings.append(defect("W2001", pointer(["ser", at, "k"]), got=series.k))
+            continue
+        try:
+            layout = lay_out(series, vital, at)
+            common = _common(obs, series, at, layout)
+            _take(layout, common, timeline, result)
+        except Refused as error:
+            result.defects.append(error.defect)
+            continue
+        kept += 1
+        _merge(result.warnings, common.warnings)
+    return Observation(
+        readings=result.readings,
+        blocks=result.blocks,
+        defects=result.defects,
+        warnings=result.warnings,
+        unknown=result.unknown,
+        kept=kept,
+        dropped=len(result.defects),
+    )
+
+
+def _take(layout: Layout, common: _Common, timeline: Timeline, result: Observation) -> None:
+    if common.series.o is None:
+        result.blocks.extend(_blocks(layout, common, timeline))
+    else:
+        result.readings.extend(_readings(layout, common, timeline, common.series.o))
+
+
+def _merge(into: list[Defect], more: list[Defect]) -> None:
+    """One warning per code and place: a wrong `t` is said once, not once a series."""
+    seen = {(warning.code, warning.path) for warning in into}
+    into.extend(warning for warning in more if (warning.code, warning.path) not in seen)
+
+
+def _common(obs: Obs, series: Series, at: int, layout: Layout) -> _Common:
+    warnings: list[Defect] = []
+    flags = _flags(series, at, warnings) if series.fl else 0
+    who = series.who
+    if who is not None and not _WHO.fullmatch(who):
+        # What stands there may be a card number: it is told by its length only.
+        got = f"{len(who)} characters"
+        warnings.append(defect("W4001", pointer(["ser", at, "who"]), got=got))
+        who = NOT_UNDERSTOOD
+    return _Common(
+        at=at,
+        obs=obs,
+        series=series,
+        flags=flags,
+        who=who,
+        context=_context(series, layout),
+        warnings=warnings,
+    )
+
+
+def _flags(series: Series, at: int, warnings: list[Defect]) -> int:
+    flags = 0
+    for index, name in enumerate(series.fl or ()):
+        flag = FLAGS.get(name)
+        if flag is None or flag.by != "device":
+            warnings.append(defect("W2002", pointer(["ser", at, "fl", index]), got=name))
+        else:
+            flags |= flag.mask
+    return flags
+
+
+def _context(series: Series, layout: Layout) -> dict[str, Any] | None:
+    context: dict[str, Any] = {}
+    for key in ("pos", "site", "how"):
+        value = getattr(series, key)
+        if value is not None:
+            context[key] = value
+    if series.ses is not None:
+        said = {"n": series.ses.n, "of": series.ses.of, "done": series.ses.done}
+        context["session"] = {key: value for key, value in said.items() if value is not None}
+    if layout.unit is not None and series.o is None:
+        context["sent_unit"] = layout.unit
+    return context or None
+
+
+# --- readings -----------------------------------------------------------------------------
+
+
+def _readings(
+    layout: Layout, common: _Common, timeline: Timeline, offsets: Sequence[int]
+) -> list[Reading]:
+    rows = _rows(layout)
+    explained = bool(common.flags & _NO_VALUE)
+    nothing = (None,) * MAX_PARTS
+    wanted = [i for i, row in enumerate(rows) if explained or row != nothing]
+    if not wanted:
+        raise refused("E3108", pointer(["ser", common.at]))
+    last = len(rows) - 1
+    placed = [timeline.place(offsets[i], (last - i) * _MILLISECOND) for i in wanted]
+    ordinals = _ordinals(common, [offsets[i] for i in wanted], wanted, placed)
+    _warn_of_times(common, wanted, placed, timeline)
+    return [
+        _reading(layout, common, rows[i], i, instant, ordinal)
+        for i, instant, ordinal in zip(wanted, placed, ordinals, strict=True)
+    ]
+
+
+def _rows(layout: Layout) -> list[tuple[float | None, ...]]:
+    empty: list[float | None] = [None] * layout.length
+    by_part = [empty] * MAX_PARTS
+    for column in layout.columns:
+        by_part[column.number] = column.values
+    return list(zip(*by_part, strict=True))
+
+
+def _ordinals(
+    common: _Common, offsets: list[int], indices: list[int], placed: list[Instant]
+) -> list[int]:
+    """The last part of each reading's identity, the same however often it is delivered.
+
+    It is the device's record number, or 0. A further sample at the same instant of the same
+    series counts up above the record number's bits. A reading placed by its arrival and without
+    a record number gets a negative number made of (boot, seq, series, sample): distinct from
+    every other reading of the device, whatever instant it lands on.
+    """
+    record = common.series.rec
+    if all(instant.anchored for instant in placed) and len(set(offsets)) == len(offsets):
+        return [record or 0] * len(offsets)
+    seen: dict[int, int] = {}
+    ordinals = []
+    for index, offset, instant in zip(indices, offsets, placed, strict=True):
+        again = seen.get(offset, 0)
+        seen[offset] = again + 1
+        if record is None and not instant.anchored:
+            ordinals.append(_ordinal_of_place(common, index))
+        else:
+            ordinals.append((again << _OCCURRENCE) + (record or 0))
+    return ordinals
+
+
+def _ordinal_of_place(common: _Common, index: int) -> int:
+    place = f"{common.obs.boot}:{common.obs.seq}:{common.at}:{index}".encode()
+    digest = hashlib.blake2b(place, digest_size=8).digest()
+    return -1 - (int.from_bytes(digest, "big") >> 2)
+
+
+def _reading(
+    layout: Layout,
+    common: _Common,
+    values: tuple[float | None, ...],
+    index: int,
+    instant: Instant,
+    ordinal: int,
+) -> Reading:
+    series, session = common.series, common.series.ses
+    context = common.context
+    if series.q is not None and series.q[index] is not None:
+        context = {**(context or {}), "q": series.q[index]}
+    return Reading(
+        kind=series.k,
+        dev=series.dev or "",
+        measured_at=instant.at,
+        ordinal=ordinal,
+        values=values,
+        flags=common.flags | (0 if _plausible(layout, values) else _IMPLAUSIBLE),
+        clock=instant.clock,
+        claimed_at=instant.claimed_at,
+        who=common.who,
+        session_id=session.id if session else None,
+        session_n=session.n if session else None,
+        session_of=session.of if session else None,
+        session_done=bool(session and session.done),
+        context=context,
+        original=_original(layout, index),
+        fix=bool(series.fix),
+        sent_at=None if common.obs.t is None else from_millis(common.obs.t),
+        anchored=instant.anchored,
+        series=common.at,
+    )
+
+
+def _plausible(layout: Layout, values: tuple[float | None, ...]) -> bool:
+    for index, part in enumerate(layout.vital.parts):
+        value = values[index]
+        if value is not None and not part.plausible[0] <= value <= part.plausible[1]:
+            return False
+    return all(relation.holds(values) for relation in layout.vital.relations)
+
+
+def _original(layout: Layout, index: int) -> dict[str, Any] | None:
+    if layout.unit is None:
+        return None
+    return {"u": layout.unit, "values": [column.sent[index] for column in layout.columns]}
+
+
+def _warn_of_times(
+    common: _Common, indices: list[int], placed: list[Instant], timeline: Timeline
+) -> None:
+    told: set[str] = set()
+    for index, instant in zip(indices, placed, strict=True):
+        if instant.warning is not None and instant.warning not in told:
+            told.add(instant.warning)
+            offsets = common.series.o or [0]
+            path = "/t" if offsets[index] == 0 else pointer(["ser", common.at, "o", index])
+            common.warnings.append(_time_warning(instant, path, timeline))
+
+
+def _time_warning(instant: Instant, path: str, timeline: Timeline) -> Defect:
+    hub = timeline.received_at.isoformat(timespec="milliseconds")
+    claim = instant.claimed_at or (instant.at if instant.anchored else None)
+    got = claim.isoformat(timespec="milliseconds") if claim else None
+    return defect(str(instant.warning), path, f"the hub's time is {hub}", got=got)
+
+
+# --- blocks -------------------------------------------------------------------------------
+
+
+def _blocks(layout: Layout, common: _Common, timeline: Timeline) -> list[Block]:
+    series = common.series
+    step = series.dt or 1
+    start = timeline.place_run((layout.length - 1) * step)
+    if start.warning is not None:
+        common.warnings.append(_time_warning(start, "/t", timeline))
+    plausible = all(_plausible(layout, row) for row in _rows(layout))
+    return [
+        Block(
+            kind=series.k,
+            dev=series.dev or "",
+            part=column.number,
+            start_at=start.at,
+            step_ms=step,
+            samples=column.values,
+            quality=series.q,
+            flags=common.flags | (0 if plausible else _IMPLAUSIBLE),
+            clock=start.clock,
+            claimed_at=start.claimed_at,
+            who=common.who,
+            context=common.context,
+            anchored=start.anchored,
+            series=common.at,
+        )
+        for column in layout.columns
+    ]
