@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from contract.clocks import Instant, Timeline
 from contract.columns import Layout, lay_out
@@ -18,7 +18,10 @@ from contract.errors import Defect, Refused, defect, refused
 from contract.instants import from_millis
 from contract.messages import Obs, Series
 from contract.pointer import pointer
+from contract.readings import Block, Observation, Reading, UnknownSeries
 from contract.vitals import FLAGS, MAX_PARTS, VITALS
+
+__all__ = ["NOT_UNDERSTOOD", "Block", "Observation", "Reading", "UnknownSeries", "observe"]
 
 NOT_UNDERSTOOD: Final = "?"
 _WHO: Final = re.compile(r"[A-H]|r:[0-9a-z]{16}")
@@ -26,74 +29,6 @@ _OCCURRENCE: Final = 47  # bits below it are the device's record number
 _NO_VALUE: Final = sum(flag.mask for flag in FLAGS.values() if flag.explains_no_value)
 _IMPLAUSIBLE: Final = FLAGS["implausible"].mask
 _MILLISECOND: Final = timedelta(milliseconds=1)
-
-
-class Reading(Struct, frozen=True, kw_only=True):
-    """One reading; values in the canonical units, in the order of the parts, padded with None.
-
-    Identity is (device, kind, measured_at, ordinal). With `anchored` False `measured_at` depends
-    on the time of arrival: only the identity of the message keeps such a reading single.
-    `who` "?" was said and not understood: never assign it to the person of the whole device.
-    """
-
-    kind: str
-    dev: str
-    measured_at: datetime
-    ordinal: int
-    values: tuple[float | None, ...]
-    flags: int
-    clock: str
-    claimed_at: datetime | None
-    who: str | None
-    session_id: str | None
-    session_n: int | None
-    session_of: int | None
-    session_done: bool
-    context: dict[str, Any] | None
-    original: dict[str, Any] | None
-    fix: bool
-    sent_at: datetime | None
-    anchored: bool
-    series: int
-
-
-class Block(Struct, frozen=True, kw_only=True):
-    """One column of a series with a regular step. The flag `implausible` here says that at least
-    one sample is."""
-
-    kind: str
-    dev: str
-    part: int
-    start_at: datetime
-    step_ms: int
-    samples: list[float | None]
-    quality: list[int | None] | None
-    flags: int
-    clock: str
-    claimed_at: datetime | None
-    who: str | None
-    context: dict[str, Any] | None
-    anchored: bool
-    series: int
-
-
-class UnknownSeries(Struct, frozen=True, kw_only=True):
-    """A series of a vital sign this hub does not know, whole, to be kept aside."""
-
-    index: int
-    series: Series
-
-
-class Observation(Struct, frozen=True, kw_only=True):
-    """What became of a batch. `kept` and `dropped` count series."""
-
-    readings: list[Reading] = field(default_factory=list)
-    blocks: list[Block] = field(default_factory=list)
-    defects: list[Defect] = field(default_factory=list)
-    warnings: list[Defect] = field(default_factory=list)
-    unknown: list[UnknownSeries] = field(default_factory=list)
-    kept: int = 0
-    dropped: int = 0
 
 
 class _Common(Struct, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""WHAT READINGS MEAN: sessions, targets, adherence. Pure: values in, values out, `now` passed in."""
+"""WHAT READINGS MEAN: sessions, targets, adherence, statistics. Pure: `now` is passed in."""
