@@ -1,0 +1,219 @@
+"""Reading what was measured: readings with their conflicts, dense blocks, loose ends, rejects.
+
+Straight from the tables that ingest writes, so that a stored reading is there at once. The caller
+has checked that the patient may be seen; what is not a patient's takes the staff id itself.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from msgspec import Struct
+from psycopg.rows import class_row
+
+from store.named import queries
+from store.pool import Connection
+
+_SQL = queries("reading_query")
+
+BEGINNING: Final = datetime(1900, 1, 1, tzinfo=UTC)
+END: Final = datetime(9000, 1, 1, tzinfo=UTC)
+_NEWEST: Final = 2**63 - 1
+
+Identity = tuple[int, str, datetime, int]
+
+
+class Stored(Struct, frozen=True, kw_only=True):
+    """One stored reading; v0..v3 follow the parts of its kind in contract/vitals.yaml."""
+
+    device_id: int
+    kind: str
+    measured_at: datetime
+    ordinal: int
+    patient_id: int | None
+    v0: float | None
+    v1: float | None
+    v2: float | None
+    v3: float | None
+    flags: int
+    clock: str
+    claimed_at: datetime | None
+    who: str | None
+    session_id: str | None
+    context: dict[str, Any] | None
+    original: dict[str, Any] | None
+    node_id: str
+    dev: str | None
+    model: str | None
+    boot: int
+    seq: int
+    sent_at: datetime | None
+    received_at: datetime
+    stored_at: datetime
+    corrected: bool
+
+    @property
+    def identity(self) -> Identity:
+        """What makes it this reading."""
+        return (self.device_id, self.kind, self.measured_at, self.ordinal)
+
+
+class Conflict(Struct, frozen=True, kw_only=True):
+    """Another value that was sent under the identity of a stored reading."""
+
+    device_id: int
+    kind: str
+    measured_at: datetime
+    ordinal: int
+    v0: float | None
+    v1: float | None
+    v2: float | None
+    v3: float | None
+    flags: int
+    node_id: str
+    boot: int
+    seq: int
+    received_at: datetime
+
+
+class Block(Struct, frozen=True, kw_only=True):
+    """One series with a regular step; a missing sample is NaN. `part` counts the kind's parts."""
+
+    device_id: int
+    kind: str
+    start_at: datetime
+    part: int
+    step_ms: int
+    samples: list[float | None]
+    quality: list[int | None] | None
+    flags: int
+    clock: str
+    who: str | None
+    context: dict[str, Any] | None
+    node_id: str
+    dev: str | None
+    model: str | None
+    received_at: datetime
+    stored_at: datetime
+
+
+class Reject(Struct, frozen=True, kw_only=True):
+    """One message that was refused, whole or in part, as it was sent."""
+
+    id: int
+    received_at: datetime
+    node_id: str | None
+    topic: str
+    boot: int | None
+    seq: int | None
+    code: str
+    path: str | None
+    got: str | None
+    reason: str
+    payload: bytes
+    kept: int
+    dropped: int
+
+
+async def readings(
+    conn: Connection,
+    *,
+    patient_id: int,
+    kind: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 100,
+) -> list[Stored]:
+    """A patient's readings measured in [since, until), newest first.
+
+    At least `limit` when there are as many: readings of one instant stay together.
+    """
+    values = _span(patient_id, kind, since, until, limit)
+    async with conn.cursor(row_factory=class_row(Stored)) as cursor:
+        await cursor.execute(_SQL["readings"], values)
+        return await cursor.fetchall()
+
+
+def _span(
+    patient_id: int, kind: str | None, since: datetime | None, until: datetime | None, limit: int
+) -> dict[str, Any]:
+    return {
+        "patient_id": patient_id,
+        "kind": kind,
+        "since": since or BEGINNING,
+        "until": until or END,
+        "limit": limit,
+    }
+
+
+async def conflicts(conn: Connection, of: Sequence[Stored]) -> dict[Identity, list[Conflict]]:
+    """What else was said about these readings, by identity."""
+    found: dict[Identity, list[Conflict]] = defaultdict(list)
+    if not of:
+        return found
+    values = {
+        "device_ids": sorted({reading.device_id for reading in of}),
+        "first": min(reading.measured_at for reading in of),
+        "last": max(reading.measured_at for reading in of),
+    }
+    async with conn.cursor(row_factory=class_row(Conflict)) as cursor:
+        await cursor.execute(_SQL["conflicts"], values)
+        for other in await cursor.fetchall():
+            key = (other.device_id, other.kind, other.measured_at, other.ordinal)
+            found[key].append(other)
+    return found
+
+
+async def unassigned(conn: Connection, *, staff_id: int, limit: int = 100) -> list[Stored]:
+    """Readings without a patient from nodes in this person's scope, newest first."""
+    async with conn.cursor(row_factory=class_row(Stored)) as cursor:
+        await cursor.execute(_SQL["unassigned"], {"staff_id": staff_id, "limit": limit})
+        return await cursor.fetchall()
+
+
+async def candidates(
+    conn: Connection, device_ids: Sequence[int], *, staff_id: int, now: datetime
+) -> dict[int, list[int]]:
+    """Whom each of these devices measures now, of those this person may see."""
+    values = {"device_ids": list(device_ids), "staff_id": staff_id, "now": now}
+    rows = await (await conn.execute(_SQL["candidates"], values)).fetchall()
+    return {int(device_id): sorted(patient_ids) for device_id, patient_ids in rows}
+
+
+async def blocks(
+    conn: Connection,
+    *,
+    patient_id: int,
+    kind: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 100,
+) -> list[Block]:
+    """A patient's dense series that start in [since, until), newest first."""
+    values = _span(patient_id, kind, since, until, limit)
+    async with conn.cursor(row_factory=class_row(Block)) as cursor:
+        await cursor.execute(_SQL["blocks"], values)
+        return await cursor.fetchall()
+
+
+async def rejects(
+    conn: Connection,
+    *,
+    staff_id: int,
+    node_id: str | None = None,
+    since: datetime | None = None,
+    before: int = _NEWEST,
+    limit: int = 100,
+) -> list[Reject]:
+    """What was refused from nodes in this person's scope, newest first, with ids below `before`."""
+    values = {
+        "staff_id": staff_id,
+        "node_id": node_id,
+        "since": since or BEGINNING,
+        "before": before,
+        "limit": limit,
+    }
+    async with conn.cursor(row_factory=class_row(Reject)) as cursor:
+        await cursor.execute(_SQL["rejects"], values)
+        return await cursor.fetchall()
