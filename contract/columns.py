@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from contract.errors import refused
+from contract.errors import Refused, refused
 from contract.messages import Series
 from contract.pointer import pointer
 from contract.vitals import VITALS, Part, Unit, Vital
@@ -17,12 +17,14 @@ Values = list[float | None]
 
 
 class Column(NamedTuple):
-    """The values of one part in its canonical unit, and as they were sent."""
+    """The values of one part in its canonical unit, and as they were sent. `credible`: all of
+    them are within the plausible range."""
 
     number: int
     part: Part
     values: Values
     sent: Values
+    credible: bool
 
 
 class Layout(Struct, frozen=True, kw_only=True):
@@ -120,15 +122,34 @@ def _length(series: Series, named: list[tuple[int, Values]], at: int) -> int:
 
 
 def _column(series: Series, part: Part, index: int, unit: Unit, sent: Values, at: int) -> Column:
+    extremes = _extremes(sent)
+    if extremes is None:
+        return Column(index, part, sent, sent, credible=True)
+    least, most = extremes
     low, high = unit.possible
-    present = [value for value in sent if value is not None]
-    if present and (min(present) < low or max(present) > high):
-        where = next(i for i, v in enumerate(sent) if v is not None and not low <= v <= high)
-        column: list[str | int] = ["y"] if series.c is None else ["c", part.key]
-        msg = f"{part.key} is possible from {low:g} to {high:g} {unit.ucum}"
-        got = f"{sent[where]:g}"
-        raise refused("E3101", pointer(["ser", at, *column, where]), msg, got)
+    if least < low or most > high:
+        raise _impossible(series, part, unit, sent, at)
     if unit.canonical:
-        return Column(index, part, sent, sent)
+        return Column(index, part, sent, sent, _credible(part, least, most))
     values = [None if value is None else unit.to_canonical(value) for value in sent]
-    return Column(index, part, values, sent)
+    credible = _credible(part, unit.to_canonical(least), unit.to_canonical(most))
+    return Column(index, part, values, sent, credible)
+
+
+def _extremes(values: Values) -> tuple[float, float] | None:
+    """The least and the greatest value; None when there is none at all."""
+    present = values if None not in values else [value for value in values if value is not None]
+    return (min(present), max(present)) if present else None  # type: ignore[type-var,return-value]
+
+
+def _credible(part: Part, least: float, most: float) -> bool:
+    low, high = part.plausible
+    return low <= least and most <= high
+
+
+def _impossible(series: Series, part: Part, unit: Unit, sent: Values, at: int) -> Refused:
+    low, high = unit.possible
+    where = next(i for i, v in enumerate(sent) if v is not None and not low <= v <= high)
+    column: list[str | int] = ["y"] if series.c is None else ["c", part.key]
+    msg = f"{part.key} is possible from {low:g} to {high:g} {unit.ucum}"
+    return refused("E3101", pointer(["ser", at, *column, where]), msg, f"{sent[where]:g}")

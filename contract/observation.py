@@ -229,11 +229,19 @@ def _reading(
 
 
 def _plausible(layout: Layout, values: tuple[float | None, ...]) -> bool:
-    for index, part in enumerate(layout.vital.parts):
-        value = values[index]
-        if value is not None and not part.plausible[0] <= value <= part.plausible[1]:
-            return False
+    for column in layout.columns:
+        if not column.credible:
+            value, (low, high) = values[column.number], column.part.plausible
+            if value is not None and not low <= value <= high:
+                return False
     return all(relation.holds(values) for relation in layout.vital.relations)
+
+
+def _all_plausible(layout: Layout) -> bool:
+    if not all(column.credible for column in layout.columns):
+        return False
+    relations = layout.vital.relations
+    return not relations or all(r.holds(row) for row in _rows(layout) for r in relations)
 
 
 def _original(layout: Layout, index: int) -> dict[str, Any] | None:
@@ -270,7 +278,7 @@ def _blocks(layout: Layout, common: _Common, timeline: Timeline) -> list[Block]:
     start = timeline.place_run((layout.length - 1) * step)
     if start.warning is not None:
         common.warnings.append(_time_warning(start, "/t", timeline))
-    plausible = all(_plausible(layout, row) for row in _rows(layout))
+    plausible = _all_plausible(layout)
     return [
         Block(
             kind=series.k,
