@@ -5,25 +5,20 @@ to the second, on loopback, with client ids of their own. The broker is volatile
 persistence runs on a timer and keeps sessions, a reading is safe only with the hub's receipt.
 """
 
+import secrets as random_secrets
 import shutil
 import signal
-import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
-
-import structlog
+from typing import ClassVar, Final, NamedTuple
 
 from runtime import mqtt_probe, running
-from runtime.account import CannotRunServerError, service_account, start_as
-from runtime.free_port import free_port, is_free
+from runtime.account import CannotRunServerError
+from runtime.embedded_server import EmbeddedServer
 from runtime.mosquitto_password import hash_password
-from runtime.private_files import kept_secret, private_directory, write_private
+from runtime.private_files import private_directory, write_private
 
-_LOG = structlog.get_logger()
 _LOOPBACK: Final = "127.0.0.1"
-_STOP = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0))
 # Nobody works as this user. Its password changes with every file, which shows when the broker
 # has taken a new file over.
 _PROBE: Final = "hub-probe"
@@ -72,13 +67,16 @@ class TlsFiles(NamedTuple):
     key: Path
 
 
-class MosquittoServer:
-    """One broker in one directory. `start` and `stop` block; call them from the main thread.
+class MosquittoServer(EmbeddedServer):
+    """One broker in one directory.
 
-    `acl` is the text of its ACL file; `services` are the users of the second listener, whose
-    random passwords are kept in `home/secrets`. Ports not given are kept from the last start,
-    or taken free.
+    `acl` is the text of its ACL file; `services` are the users of the second listener, with
+    random passwords. Ports not given are kept from the last start, or taken free.
     """
+
+    name: ClassVar[str] = "mosquitto"
+    death_signal: ClassVar[str] = "TERM"
+    stop_signals = ((signal.SIGTERM, 3.0), (signal.SIGKILL, 2.0))
 
     def __init__(
         self,
@@ -93,97 +91,55 @@ class MosquittoServer:
         log: Path | None = None,
         secrets: Path | None = None,
     ) -> None:
-        self.home = home.absolute()
+        """`address` and `tls` are of the devices' listener; the other one is plain, on loopback."""
+        super().__init__(home, log, secrets)
         self.address = address
         self.services = services
         self._acl = acl
         self._tls = tls
-        self._given = {"port": port, "hub_port": hub_port}
-        self._secrets = secrets or self.home / "secrets"
-        self._log = log or self.home / "mosquitto.log"
-        self._account = service_account()
-        self._process: subprocess.Popen[bytes] | None = None
-        self.port = port or running.read_pid(self.home / "port") or 0
-        self.hub_port = hub_port or running.read_pid(self.home / "hub_port") or 0
-
-    @property
-    def pid(self) -> int | None:
-        """The process id while it runs."""
-        return self._process.pid if self._process and self._process.poll() is None else None
+        self._given = bool(port)
+        self._hub_given = bool(hub_port)
+        self.port = port or self._kept_port("port")
+        self.hub_port = hub_port or self._kept_port("hub_port")
 
     def service_url(self, service: str) -> str:
         """Where one of the hub's services connects, with its password."""
         return f"mqtt://{service}:{self._secret(service)}@{_LOOPBACK}:{self.hub_port}"
 
-    def start(self, timeout_s: float = 15.0) -> None:
-        """Start the broker and return when it lets a client in. Raises CannotRunServerError."""
-        self.prepare()
-        self.spawn()
-        if not self.wait_ready(timeout_s):
-            self.kill()
-            raise CannotRunServerError(f"Mosquitto does not start: {self._last_words()}")
-
     def prepare(self) -> None:
         """Make directories and files, and stop a broker that outlived whoever started it."""
-        private_directory(self.home, self._account)
-        private_directory(self.home / "data", self._account)
-        private_directory(self._secrets)
-        self._end_leftover()
-        write_private(self.home / "acl", self._acl, self._account)
+        private_directory(self.home, self.account)
+        private_directory(self.home / "data", self.account)
+        pid = running.read_pid(self.home / "pid")
+        if pid is not None and str(self._configuration) in running.command_line(pid):
+            self._end_leftover(pid)
+        self.port = self._settle("port", self.port, given=self._given, address=self.address)
+        self.hub_port = self._settle("hub_port", self.hub_port, given=self._hub_given)
+        write_private(self.home / "acl", self._acl, self.account)
+        write_private(self._configuration, self._configuration_text(), self.account)
         if not (self.home / "passwords").exists():
             self.write_users({})
 
     def spawn(self) -> None:
         """Start the process, without waiting for it."""
-        self.port = self._settle("port", self.port, self.address)
-        self.hub_port = self._settle("hub_port", self.hub_port, _LOOPBACK)
-        write_private(self._configuration, self._configuration_text(), self._account)
-        with self._log.open("ab") as output:
-            self._log.chmod(0o600)
-            self._process = start_as(
-                self._account,
-                [program(), "-c", str(self._configuration)],
-                reach=(self._configuration,),
-                death_signal="TERM",
-                output=output.fileno(),
-            )
-        write_private(self.home / "pid", f"{self._process.pid}\n")
+        command = [program(), "-c", str(self._configuration)]
+        pid = self._launch(command, reach=(self._configuration,))
+        write_private(self.home / "pid", f"{pid}\n")
 
-    def wait_ready(self, timeout_s: float = 15.0) -> bool:
-        """Wait until a client is let in; False when the process ended or the time is up."""
-        running.wait_until(lambda: self.pid is None or self.has_taken_over(), timeout_s)
-        return self.pid is not None and self.has_taken_over()
-
-    def stop(self) -> None:
-        """Stop cleanly: sessions and queues are written."""
-        if self._process is None:
-            return
-        for number, patience in _STOP:
-            self._process.send_signal(number)
-            try:
-                self._process.wait(patience)
-            except subprocess.TimeoutExpired:
-                continue
-            break
-        self._process = None
-
-    def kill(self) -> None:
-        """Kill -9, as a test or a power cut would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+    def is_ready(self) -> bool:
+        """Whether it lets a client in that knows the newest password."""
+        return self.has_taken_over()
 
     def write_users(self, hashes: Mapping[str, str]) -> None:
         """Replace the password file: our own services and these users with their hashes.
 
         It takes effect with `reload`, or at the next start.
         """
-        probe = time.time_ns()
-        write_private(self._secrets / _PROBE, f"{probe}")
+        private_directory(self._secrets)
+        write_private(self._secrets / _PROBE, random_secrets.token_hex(16))
         own = {name: hash_password(self._secret(name)) for name in (*self.services, _PROBE)}
         lines = [f"{name}:{hashed}\n" for name, hashed in {**hashes, **own}.items()]
-        write_private(self.home / "passwords", "".join(lines), self._account)
+        write_private(self.home / "passwords", "".join(lines), self.account)
 
     def reload(self) -> None:
         """Make the running broker read its password file; removed users lose their session.
@@ -195,8 +151,7 @@ class MosquittoServer:
 
     def has_taken_over(self) -> bool:
         """Whether the broker runs and works with the password file as last written."""
-        secret = self._secret(_PROBE)
-        code = mqtt_probe.connect_code(_LOOPBACK, self.hub_port, _PROBE, secret)
+        code = mqtt_probe.connect_code(_LOOPBACK, self.hub_port, _PROBE, self._secret(_PROBE))
         return code == mqtt_probe.ACCEPTED
 
     @property
@@ -208,32 +163,6 @@ class MosquittoServer:
             home=self.home, hub_port=self.hub_port, port=self.port, address=self.address
         )
         return text + (_TLS.format(**self._tls._asdict()) if self._tls else "")
-
-    def _secret(self, name: str) -> str:
-        return kept_secret(self._secrets / name)
-
-    def _end_leftover(self) -> None:
-        pid = running.read_pid(self.home / "pid")
-        if pid is None or str(self._configuration) not in running.command_line(pid):
-            return
-        _LOG.warning("leftover_mosquitto_stopped", pid=pid)
-        if not running.end_process(pid, *_STOP):
-            raise CannotRunServerError(f"Mosquitto {pid} uses {self.home} and does not end")
-
-    def _settle(self, name: str, port: int, address: str) -> int:
-        if port and running.wait_until(lambda: is_free(port, address), 3.0):
-            return port
-        if self._given[name]:
-            raise CannotRunServerError(
-                f"port {port} on {address} is taken: stop what listens there, or choose another"
-            )
-        chosen = free_port(address)
-        write_private(self.home / name, f"{chosen}\n")
-        return chosen
-
-    def _last_words(self) -> str:
-        text = self._log.read_text(encoding="utf-8", errors="replace")
-        return " / ".join(text.splitlines()[-3:])
 
 
 def program() -> str:

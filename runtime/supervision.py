@@ -38,14 +38,14 @@ def run_service(room: str, main: Callable[[], Awaitable[None]]) -> int:
     """
     log.configure(room)
     try:
-        asyncio.run(_until_signalled(room, main))
+        asyncio.run(_until_signalled(main))
     except Exception:  # noqa: BLE001 - whatever it was, it is logged and becomes the exit code
         _LOG.exception("service_failed")
         return 1
     return 0
 
 
-async def _until_signalled(room: str, main: Callable[[], Awaitable[None]]) -> None:
+async def _until_signalled(main: Callable[[], Awaitable[None]]) -> None:
     work = asyncio.ensure_future(main())
     stopped = False
 
@@ -64,4 +64,4 @@ async def _until_signalled(room: str, main: Callable[[], Awaitable[None]]) -> No
     except asyncio.CancelledError:
         if not stopped:
             raise
-    _LOG.info("stopped", service=room)
+    _LOG.info("stopped")

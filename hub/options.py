@@ -1,0 +1,58 @@
+"""Options that several commands share, and those of `hearthbeat up`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    Path, typer.Option("--data", envvar="HEARTHBEAT_DATA", help="The hub's directory.")
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(envvar="HEARTHBEAT_DATABASE_URL", help="postgresql://user:password@host/name"),
+]
+BrokerUrl = Annotated[
+    str | None,
+    typer.Option(envvar="HEARTHBEAT_BROKER_URL", help="mqtt://user:password@host:port"),
+]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(envvar="HEARTHBEAT_METRICS_PORT", help="Loopback port of /metrics and /health."),
+]
+FirstMetricsPort = Annotated[
+    int | None,
+    typer.Option("--metrics-port", help="/metrics of the rooms: this port and the next three."),
+]
+MqttPort = Annotated[int | None, typer.Option(help="For devices; without: 1883 if it is free.")]
+HttpPort = Annotated[int | None, typer.Option(help="Console, API; without: 8080 if it is free.")]
+OwnDatabase = Annotated[
+    str | None, typer.Option("--database-url", help="Use this PostgreSQL and start none.")
+]
+OwnBroker = Annotated[
+    str | None,
+    typer.Option("--broker-url", help="Use this broker and start none; carries the hub's user."),
+]
+Listen = Annotated[str, typer.Option(help="The address devices and browsers come in by.")]
+PublicName = Annotated[str | None, typer.Option(help="What others call this machine.")]
+TlsCertificate = Annotated[
+    Path | None, typer.Option("--tls-cert", help="Certificate chain, PEM; read at start.")
+]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")]
+SelfSigned = Annotated[
+    bool, typer.Option("--self-signed", help="Make a certificate and keep it in DIR/tls.")
+]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Listen beyond this machine without TLS.")
+]
+WebhookUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="HEARTHBEAT_TECHNICAL_WEBHOOK_URL",
+        help="Where technical alarms go, signed with HEARTHBEAT_TECHNICAL_WEBHOOK_SECRET.",
+    ),
+]
+AwayAfter = Annotated[
+    float, typer.Option(help="Seconds without the database before the technical alarm.")
+]
+Without = Annotated[list[str] | None, typer.Option(hidden=True)]

@@ -1,0 +1,107 @@
+"""The parts of a running hub: the two embedded servers and one process a room."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from runtime.account import CannotRunServerError, command_as
+from runtime.embedded_server import EmbeddedServer
+
+
+class Part(Protocol):
+    """Something that runs as one process, can die and be started again."""
+
+    name: str
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        ...
+
+    async def start(self) -> None:
+        """Start it; raises CannotRunServerError when it cannot be."""
+        ...
+
+    async def stop(self) -> None:
+        """End it, cleanly if it goes."""
+        ...
+
+
+class ServerPart:
+    """An embedded server as a part: waiting happens in a thread, the fork in the main one."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        """Nothing starts yet."""
+        self.name: str = server.name
+        self._server = server
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._server.pid
+
+    async def start(self) -> None:
+        """Start it and return when it answers."""
+        await asyncio.to_thread(self._server.prepare)
+        self._server.spawn()
+        if not await asyncio.to_thread(self._server.wait_ready):
+            await asyncio.to_thread(self._server.kill)
+            last = self._server.last_words()
+            raise CannotRunServerError(f"{self.name} does not start: {last}")
+
+    async def stop(self) -> None:
+        """Stop it cleanly."""
+        await asyncio.to_thread(self._server.stop)
+
+
+class RoomPart:
+    """One room as a child process: `python -m hub.main <room>`, ended with us whatever happens."""
+
+    def __init__(self, name: str, environment: Mapping[str, str], log: Path) -> None:
+        """`environment` is added to our own; what the room says goes to `log`."""
+        self.name = name
+        self._environment = environment
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    async def start(self) -> None:
+        """Start the process; its readiness shows elsewhere."""
+        self._process = self._spawn()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        # Every room is safe to kill at any moment, so the surest signal is the right one.
+        line = command_as(None, [sys.executable, "-m", "hub.main", self.name], death_signal="KILL")
+        descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            return subprocess.Popen(
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=descriptor,
+                stderr=descriptor,
+                env={**os.environ, **self._environment},
+                process_group=0,
+            )
+        finally:
+            os.close(descriptor)
+
+    async def stop(self) -> None:
+        """Ask it to end, and insist after three seconds."""
+        if self._process is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self._process.send_signal(number)
+            try:
+                await asyncio.to_thread(self._process.wait, 3.0)
+            except subprocess.TimeoutExpired:
+                continue
+            break

@@ -1,0 +1,43 @@
+"""What `hearthbeat up` was asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from hub.technical import Webhook
+from hub.watch import WatchSettings
+
+ROOMS = ("ingest", "downlink", "alerts", "care")
+
+
+class Listen(NamedTuple):
+    """Who may come in, and how: `address` beyond loopback needs TLS or `insecure`."""
+
+    address: str = "127.0.0.1"
+    # How devices and browsers call this machine; goes into addresses and the certificate.
+    public_name: str | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    self_signed: bool = False
+    insecure: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpSettings:
+    """One hub. A port left out is the usual one if free, else another; it is kept from then on."""
+
+    data: Path
+    mqtt_port: int | None = None
+    http_port: int | None = None
+    # With a URL that server is used and none of our own is started.
+    database_url: str | None = None
+    broker_url: str | None = None
+    listen: Listen = field(default_factory=Listen)
+    without: frozenset[str] = frozenset()
+    # The rooms answer /metrics and /health on this port and the next three.
+    metrics_port: int | None = None
+    webhook: Webhook | None = None
+    watch: WatchSettings = field(default_factory=WatchSettings)
+    # More environment for the rooms, for example shorter times.
+    environment: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,124 @@
+"""`hearthbeat up`: the hub in the foreground, and the few lines it shows a person."""
+
+import os
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from hub import options
+from hub.composition import Hub
+from hub.home import HomeError
+from hub.listening import RefusedError
+from hub.settings import ROOMS, Listen, UpSettings
+from hub.technical import Webhook
+from hub.watch import WatchSettings
+from runtime.account import CannotRunServerError
+from runtime.certificate import fingerprint
+from runtime.supervision import run_service
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_EXAMPLES = """Examples:
+
+hearthbeat up --data /srv/hearthbeat
+
+hearthbeat up --data /srv/hearthbeat --listen 0.0.0.0 --self-signed
+
+hearthbeat up --database-url postgresql://… --broker-url mqtt://hub:…@10.0.0.5
+"""
+
+
+@app.command(epilog=_EXAMPLES)
+def up(
+    *,
+    data: options.Data = Path("hearthbeat-data"),
+    mqtt_port: options.MqttPort = None,
+    http_port: options.HttpPort = None,
+    database_url: options.OwnDatabase = None,
+    broker_url: options.OwnBroker = None,
+    listen: options.Listen = "127.0.0.1",
+    public_name: options.PublicName = None,
+    tls_cert: options.TlsCertificate = None,
+    tls_key: options.TlsKey = None,
+    self_signed: options.SelfSigned = False,
+    insecure: options.Insecure = False,
+    metrics_port: options.FirstMetricsPort = None,
+    technical_webhook_url: options.WebhookUrl = None,
+    watch_away_after: options.AwayAfter = 10.0,
+    without: options.Without = None,
+) -> None:
+    """Run the hub: database, broker, ingest, downlink, alerts and care, until interrupted.
+
+    The first start makes an administrator and shows the password once. It listens on this
+    machine only, unless told otherwise, and then with TLS. Ports are kept from start to start.
+    """
+    settings = UpSettings(
+        data=data,
+        mqtt_port=mqtt_port,
+        http_port=http_port,
+        database_url=database_url,
+        broker_url=broker_url,
+        listen=Listen(listen, public_name, tls_cert, tls_key, self_signed, insecure),
+        metrics_port=metrics_port,
+        webhook=_webhook(technical_webhook_url),
+        watch=WatchSettings(away_after_s=watch_away_after),
+        without=_rooms(without or []),
+    )
+    raise typer.Exit(run_up(settings))
+
+
+def run_up(settings: UpSettings) -> int:
+    """Run until SIGTERM or SIGINT; 0 stopped, 1 failed, 2 refused to start like this."""
+    refused = False
+
+    async def main() -> None:
+        nonlocal refused
+        hub = Hub(settings)
+        try:
+            await hub.start()
+        except (RefusedError, HomeError, CannotRunServerError) as error:
+            typer.echo(f"hearthbeat up: {error}", err=True)
+            refused = True
+            return
+        try:
+            show(hub, Console(soft_wrap=True, highlight=False))
+            await hub.wait()
+        finally:
+            await hub.stop()
+
+    code = run_service("hub", main)
+    return 2 if refused else code
+
+
+def show(hub: Hub, console: Console) -> None:
+    """Say where everything is; the only place that shows the first administrator's password."""
+    secured = "with TLS" if hub.where.tls else "without TLS"
+    console.print(f"Console and API   {hub.http_url}")
+    console.print(f"MQTT for devices  {hub.mqtt_host}:{hub.mqtt_port} {secured}", markup=False)
+    console.print(f"Data and logs     {hub.home.root}", markup=False)
+    if hub.where.tls:
+        console.print(f"Certificate       SHA-256 {fingerprint(hub.where.tls.certificate)}")
+    if hub.administrator:
+        user, password = hub.administrator
+        console.print(f"Sign in           {user} / {password}", markup=False)
+        console.print("                  (a new administrator; the password is shown only now)")
+    for room in hub.not_ready:
+        console.print(f"{room} did not get ready: see {hub.home.log}/{room}.log", markup=False)
+    console.print("Ctrl-C stops the hub.")
+
+
+def _webhook(url: str | None) -> Webhook | None:
+    if url is None:
+        return None
+    secret = os.environ.get("HEARTHBEAT_TECHNICAL_WEBHOOK_SECRET")
+    if not secret:
+        raise typer.BadParameter("set HEARTHBEAT_TECHNICAL_WEBHOOK_SECRET: posts are signed")
+    return Webhook(url, secret)
+
+
+def _rooms(names: list[str]) -> frozenset[str]:
+    unknown = set(names) - set(ROOMS)
+    if unknown:
+        raise typer.BadParameter(f"--without takes {', '.join(ROOMS)}")
+    return frozenset(names)
