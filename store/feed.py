@@ -18,7 +18,7 @@ from store.pool import Connection
 _SQL = queries("feed")
 
 
-class ReadingItem(Struct, frozen=True, tag="reading", kw_only=True):
+class ReadingItem(Struct, frozen=True, tag_field="item", tag="reading", kw_only=True):
     """One reading as stored. `values` follow the parts of its kind in vitals.yaml."""
 
     change: str  # inserted | corrected | reassigned | withdrawn
@@ -35,9 +35,11 @@ class ReadingItem(Struct, frozen=True, tag="reading", kw_only=True):
     who: str | None = None
     session_id: str | None = None
     session_done: bool = False
+    # Stored beside the reading that holds this identity: judge it, do not take it for that one.
+    conflicting: bool = False
 
 
-class BlockItem(Struct, frozen=True, tag="block", kw_only=True):
+class BlockItem(Struct, frozen=True, tag_field="item", tag="block", kw_only=True):
     """A stored block of dense samples, without the samples."""
 
     device_id: int
@@ -51,7 +53,7 @@ class BlockItem(Struct, frozen=True, tag="block", kw_only=True):
     received_at: datetime
 
 
-class EventItem(Struct, frozen=True, tag="event", kw_only=True):
+class EventItem(Struct, frozen=True, tag_field="item", tag="event", kw_only=True):
     """A stored event; `row_id` is `event.id`."""
 
     row_id: int
@@ -65,7 +67,7 @@ class EventItem(Struct, frozen=True, tag="event", kw_only=True):
     body: dict[str, Any]
 
 
-class AnswerItem(Struct, frozen=True, tag="answer", kw_only=True):
+class AnswerItem(Struct, frozen=True, tag_field="item", tag="answer", kw_only=True):
     """One acknowledgement of a dose, a reminder or a plan (`id` starts with `plan:`)."""
 
     node_id: str
@@ -77,7 +79,7 @@ class AnswerItem(Struct, frozen=True, tag="answer", kw_only=True):
     received_at: datetime
 
 
-class ResultItem(Struct, frozen=True, tag="result", kw_only=True):
+class ResultItem(Struct, frozen=True, tag_field="item", tag="result", kw_only=True):
     """An answer to a command."""
 
     node_id: str
@@ -88,7 +90,7 @@ class ResultItem(Struct, frozen=True, tag="result", kw_only=True):
     received_at: datetime
 
 
-class StateItem(Struct, frozen=True, tag="state", kw_only=True):
+class StateItem(Struct, frozen=True, tag_field="item", tag="state", kw_only=True):
     """A node's state as taken over (an older `con` is not), with the plan revision it holds."""
 
     node_id: str
@@ -98,14 +100,14 @@ class StateItem(Struct, frozen=True, tag="state", kw_only=True):
     received_at: datetime
 
 
-class BirthItem(Struct, frozen=True, tag="birth", kw_only=True):
+class BirthItem(Struct, frozen=True, tag_field="item", tag="birth", kw_only=True):
     """A node described itself."""
 
     node_id: str
     received_at: datetime
 
 
-class DoseItem(Struct, frozen=True, tag="dose", kw_only=True):
+class DoseItem(Struct, frozen=True, tag_field="item", tag="dose", kw_only=True):
     """A dose changed its state (written by downlink)."""
 
     dose_id: str
