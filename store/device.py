@@ -86,10 +86,16 @@ async def end_binding(conn: Connection, *, device_id: int, who: str, at: datetim
     return (await conn.execute(_SQL["end_binding"], values)).rowcount == 1
 
 
-async def bindings_of_node(conn: Connection, node_id: str) -> list[Binding]:
-    """Whom the devices of a node measure and measured, oldest first."""
+async def bindings_of_node(
+    conn: Connection, node_id: str, *, staff_id: int | None = None
+) -> list[Binding]:
+    """Whom the devices of a node measure and measured, oldest first.
+
+    Only patients in the scope of `staff_id`; None is the administration and sees all.
+    """
+    values = {"node_id": node_id, "staff_id": staff_id}
     async with conn.cursor(row_factory=class_row(Binding)) as cursor:
-        await cursor.execute(_SQL["bindings_of_node"], {"node_id": node_id})
+        await cursor.execute(_SQL["bindings_of_node"], values)
         return await cursor.fetchall()
 
 

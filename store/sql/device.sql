@@ -27,11 +27,13 @@ VALUES (%(device_id)s, %(who)s, %(patient_id)s, tstzrange(%(since)s, NULL))
 RETURNING id
 
 -- name: bindings_of_node
--- Whom the devices of a node measure and measured.
+-- Whom the devices of a node measure and measured, of the patients in scope (all for NULL).
 SELECT device_binding.id, device.dev, device_binding.who, device_binding.patient_id,
        lower(device_binding.during) AS since, upper(device_binding.during) AS until
 FROM device_binding JOIN device ON device.id = device_binding.device_id
 WHERE device.node_id = %(node_id)s
+  AND (%(staff_id)s::bigint IS NULL
+       OR device_binding.patient_id IN (SELECT visible_patients(%(staff_id)s)))
 ORDER BY device.dev, device_binding.who, lower(device_binding.during) NULLS FIRST
 
 -- name: nodes_of_patient

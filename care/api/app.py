@@ -1,0 +1,63 @@
+"""The REST API as one application: `build` puts the routers, errors and headers together."""
+
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+
+from care.api import (
+    episodes,
+    health,
+    medication,
+    nodes,
+    patients,
+    places,
+    problem,
+    readings,
+    sign_in,
+    staff,
+)
+from care.api.deps import Care
+from care.api.security import BodyLimit, SecurityHeaders
+from care.settings import CareSettings
+from runtime.clock import Clock
+from store.pool import Pool
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    sign_in.router,
+    places.router,
+    staff.router,
+    patients.router,
+    readings.router,
+    medication.router,
+    episodes.router,
+    nodes.router,
+    health.router,
+)
+_ABOUT: Final = """\
+Readings, plans and episodes of the people you care for.
+
+Send `Authorization: Bearer hbt_…` (a token of `hearthbeat staff add` or `staff token`). Times are
+ISO 8601 with a zone and are told in UTC. What is not in your scope looks exactly like what is not
+there. Errors are RFC 9457 problems whose `hint` says what to do.
+"""
+
+
+def build(settings: CareSettings, pool: Pool, clock: Clock) -> FastAPI:
+    """The application on an open (or opening) pool. There is no page that loads from elsewhere:
+    the description is /api/openapi.json.
+    """
+    app = FastAPI(
+        title="Hearthbeat",
+        version="1",
+        description=_ABOUT,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.care = Care(settings=settings, pool=pool, clock=clock)
+    for router in ROUTERS:
+        app.include_router(router)
+    problem.install(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(SecurityHeaders, secure=settings.secure)
+    return app

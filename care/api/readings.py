@@ -1,0 +1,191 @@
+"""What was measured: readings, dense series, what nobody owns yet, what was refused."""
+
+import base64
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from care.api import reading_view
+from care.api.deps import Db, Limit, ManagesNodes, Me, Now, PatientInScope, Since, Until, note
+from care.api.problem import PROBLEMS, missing
+from care.api.reading_view import BlockBody, ReadingBody
+from care.api.shapes import Told
+from store import node, reading_query
+
+router = APIRouter(prefix="/api", tags=["readings"], responses=PROBLEMS)
+
+Kind = Annotated[
+    str | None, Query(pattern=r"^[a-z0-9_]{1,32}$", description="such as bp, spo2, wt")
+]
+
+
+class Readings(Told):
+    """Newest first. `until` of the next page is `next_until`, null when nothing is older."""
+
+    patient_id: int
+    readings: list[ReadingBody]
+    next_until: datetime | None
+
+
+class Blocks(Told):
+    """Newest first. `until` of the next page is `next_until`, null when nothing is older."""
+
+    patient_id: int
+    blocks: list[BlockBody]
+    next_until: datetime | None
+
+
+class UnassignedBody(ReadingBody):
+    """A reading without a patient, and whom its device measures now."""
+
+    candidates: list[int]
+
+
+class UnassignedReadings(Told):
+    """What waits to be assigned, newest first."""
+
+    readings: list[UnassignedBody]
+
+
+class RejectBody(Told):
+    """One refusal: where in the message, what was got, and the message as it came."""
+
+    id: int
+    received_at: datetime
+    node: str | None
+    topic: str
+    boot: int | None
+    seq: int | None
+    code: str
+    path: str | None
+    got: str | None
+    reason: str
+    kept: int
+    dropped: int
+    payload: str
+    payload_is: str
+
+
+class Rejects(Told):
+    """Newest first; `next_before` continues, null at the end."""
+
+    rejects: list[RejectBody]
+    next_before: int | None
+
+
+@router.get(
+    "/patients/{patient_id}/readings", operation_id="list_readings", response_model=Readings
+)
+async def list_readings(
+    person: PatientInScope,
+    me: Me,
+    conn: Db,
+    now: Now,
+    kind: Kind = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100,
+) -> object:
+    """A patient's readings by measured time, newest first. Readings of one instant stay
+    together, so a page may hold a few more than `limit`.
+    """
+    await note(conn, me, now, "view", "patient", person.id, what="readings")
+    rows = await reading_query.readings(
+        conn, patient_id=person.id, kind=kind, since=since, until=until, limit=limit
+    )
+    others = await reading_query.conflicts(conn, rows)
+    return {
+        "patient_id": person.id,
+        "readings": [reading_view.reading(row, others.get(row.identity, [])) for row in rows],
+        "next_until": rows[-1].measured_at if len(rows) >= limit else None,
+    }
+
+
+@router.get("/patients/{patient_id}/blocks", operation_id="list_blocks", response_model=Blocks)
+async def list_blocks(
+    person: PatientInScope,
+    me: Me,
+    conn: Db,
+    now: Now,
+    kind: Kind = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100,
+) -> object:
+    """A patient's dense series by start, newest first."""
+    await note(conn, me, now, "view", "patient", person.id, what="blocks")
+    rows = await reading_query.blocks(
+        conn, patient_id=person.id, kind=kind, since=since, until=until, limit=limit
+    )
+    return {
+        "patient_id": person.id,
+        "blocks": [reading_view.block(row) for row in rows],
+        "next_until": rows[-1].start_at if len(rows) >= limit else None,
+    }
+
+
+@router.get("/unassigned", operation_id="list_unassigned", response_model=UnassignedReadings)
+async def list_unassigned(me: Me, conn: Db, now: Now, limit: Limit = 100) -> object:
+    """Readings nobody owns yet, of the nodes in your scope, newest first."""
+    rows = await reading_query.unassigned(conn, staff_id=me.staff_id, limit=limit)
+    devices = sorted({row.device_id for row in rows})
+    people = await reading_query.candidates(conn, devices, staff_id=me.staff_id, now=now)
+    others = await reading_query.conflicts(conn, rows)
+    await note(conn, me, now, "list", "unassigned", "", count=len(rows))
+    told = [
+        UnassignedBody(
+            **dict(reading_view.reading(row, others.get(row.identity, []))),
+            candidates=people.get(row.device_id, []),
+        )
+        for row in rows
+    ]
+    return {"readings": told}
+
+
+@router.get("/rejects", operation_id="list_rejects", response_model=Rejects)
+async def list_rejects(
+    me: ManagesNodes,
+    conn: Db,
+    now: Now,
+    node_id: Annotated[str | None, Query(alias="node", pattern=r"^[a-z0-9]{8,24}$")] = None,
+    since: Since = None,
+    before: Annotated[int, Query(ge=1, le=2**63 - 1)] = 2**63 - 1,
+    limit: Limit = 100,
+) -> object:
+    """What was refused and why, newest first: the device was told the same on its `fb` topic."""
+    if node_id is not None:
+        found = await node.find_visible(conn, node_id=node_id, staff_id=me.staff_id)
+        if found is None:
+            raise missing()
+    rows = await reading_query.rejects(
+        conn, staff_id=me.staff_id, node_id=node_id, since=since, before=before, limit=limit
+    )
+    await note(conn, me, now, "list", "rejects", node_id or "", count=len(rows))
+    return {
+        "rejects": [_reject(row) for row in rows],
+        "next_before": rows[-1].id if len(rows) == limit else None,
+    }
+
+
+def _reject(row: reading_query.Reject) -> RejectBody:
+    try:
+        payload, payload_is = row.payload.decode("utf-8"), "text"
+    except UnicodeDecodeError:
+        payload, payload_is = base64.b64encode(row.payload).decode("ascii"), "base64"
+    return RejectBody(
+        id=row.id,
+        received_at=row.received_at,
+        node=row.node_id,
+        topic=row.topic,
+        boot=row.boot,
+        seq=row.seq,
+        code=row.code,
+        path=row.path,
+        got=row.got,
+        reason=row.reason,
+        kept=row.kept,
+        dropped=row.dropped,
+        payload=payload,
+        payload_is=payload_is,
+    )
