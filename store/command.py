@@ -1,8 +1,10 @@
 """Commands for devices: asked for by a row, published by downlink, answered over the feed."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -20,6 +22,10 @@ OPS: Final = frozenset(
         *("resend", "selftest", "rebirth", "rotate", "reboot", "log"),
     }
 )
+
+
+# Half of the largest packet: no command may ever make the broker cut downlink's connection.
+_LARGEST: Final = 65_536
 
 
 class UnknownOpError(ValueError):
@@ -70,6 +76,8 @@ async def request(
     """
     if op not in OPS:
         raise UnknownOpError(f"{op} is no command of HH/1")
+    if len(msgspec.json.encode(args)) > _LARGEST:
+        raise ValueError(f"the arguments of a command have at most {_LARGEST} bytes")
     await conn.execute(
         _SQL["request"],
         {
@@ -85,10 +93,14 @@ async def request(
     )
 
 
-async def waiting(conn: Connection, *, now: datetime, limit: int = 100) -> list[Waiting]:
-    """Commands to publish, the oldest first."""
+async def waiting(
+    conn: Connection, *, now: datetime, resting: Sequence[str] = (), limit: int = 100
+) -> list[Waiting]:
+    """Commands to publish, the oldest first. Not those of resting nodes."""
     async with conn.cursor(row_factory=class_row(Waiting)) as cursor:
-        await cursor.execute(_SQL["waiting"], {"now": now, "limit": limit})
+        await cursor.execute(
+            _SQL["waiting"], {"now": now, "resting": list(resting), "limit": limit}
+        )
         return await cursor.fetchall()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from psycopg.rows import class_row
 
 from store.named import queries
@@ -33,13 +33,18 @@ class Dose(NewDose, frozen=True, kw_only=True):
     why: str | None
 
 
-class Said(Struct, frozen=True, kw_only=True):
-    """One statement about a dose, and whether the dose's state followed it."""
+class Statement(Struct, frozen=True, kw_only=True):
+    """What somebody says of a dose: its state at an instant, by whom or what, and why."""
 
     state: str
     at: datetime
     by: str | None
     why: str | None
+
+
+class Said(Statement, frozen=True, kw_only=True):
+    """A statement as kept, and whether the dose's state followed it."""
+
     taken_over: bool
     recorded_at: datetime
 
@@ -107,47 +112,23 @@ async def lock_dose(conn: Connection, dose_id: str, node_id: str) -> Dose | None
 
 
 async def note(
-    conn: Connection,
-    dose_id: str,
-    *,
-    state: str,
-    at: datetime,
-    by: str | None,
-    why: str | None,
-    taken_over: bool,
-    now: datetime,
+    conn: Connection, dose_id: str, said: Statement, *, taken_over: bool, now: datetime
 ) -> bool:
     """Keep what was said of a dose; False when the same was said before."""
     cursor = await conn.execute(
         _SQL["note"],
-        {
-            "dose_id": dose_id,
-            "state": state,
-            "at": at,
-            "by": by,
-            "why": why,
-            "taken_over": taken_over,
-            "now": now,
-        },
+        {**structs.asdict(said), "dose_id": dose_id, "taken_over": taken_over, "now": now},
     )
     return await cursor.fetchone() is not None
 
 
 async def set_state(
-    conn: Connection,
-    dose_id: str,
-    *,
-    state: str,
-    at: datetime,
-    by: str | None,
-    why: str | None,
-    now: datetime,
+    conn: Connection, dose_id: str, said: Statement, *, now: datetime
 ) -> Dose | None:
     """Write what became of a dose and return it as it now is."""
     async with conn.cursor(row_factory=class_row(Dose)) as cursor:
         await cursor.execute(
-            _SQL["set_state"],
-            {"dose_id": dose_id, "state": state, "at": at, "by": by, "why": why, "now": now},
+            _SQL["set_state"], {**structs.asdict(said), "dose_id": dose_id, "now": now}
         )
         return await cursor.fetchone()
 

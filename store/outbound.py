@@ -1,5 +1,6 @@
 """What else goes down to a device: the progress of an event, an ad-hoc reminder."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -42,10 +43,14 @@ async def put_reminder(
     await _put(conn, node_id, "reminder", encode(reminder), now, expires_at)
 
 
-async def waiting(conn: Connection, *, now: datetime, limit: int = 100) -> list[Waiting]:
-    """Messages to publish, in order."""
+async def waiting(
+    conn: Connection, *, now: datetime, resting: Sequence[str] = (), limit: int = 100
+) -> list[Waiting]:
+    """Messages to publish, in order. Not those of resting nodes."""
     async with conn.cursor(row_factory=class_row(Waiting)) as cursor:
-        await cursor.execute(_SQL["waiting"], {"now": now, "limit": limit})
+        await cursor.execute(
+            _SQL["waiting"], {"now": now, "resting": list(resting), "limit": limit}
+        )
         return await cursor.fetchall()
 
 

@@ -1,5 +1,6 @@
 """Revisions of plans: made from edits, handed to the broker, confirmed by the device."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -42,9 +43,21 @@ class ZoneSpan(Struct, frozen=True, kw_only=True):
     time_zone: str
 
 
-async def due_nodes(conn: Connection, *, renew_before: datetime, limit: int = 200) -> list[str]:
+async def be_the_only_one(conn: Connection) -> None:
+    """Wait until no other downlink works on this database; it holds as long as the connection.
+
+    Two would take the client id at the broker from each other for ever.
+    """
+    await conn.execute(_SQL["only_one"])
+
+
+async def due_nodes(
+    conn: Connection, *, renew_before: datetime, resting: Sequence[str] = (), limit: int = 200
+) -> list[str]:
     """Nodes that need a new revision: edited, or covered for less than they should be."""
-    cursor = await conn.execute(_SQL["due"], {"renew_before": renew_before, "limit": limit})
+    cursor = await conn.execute(
+        _SQL["due"], {"renew_before": renew_before, "resting": list(resting), "limit": limit}
+    )
     return [str(node_id) for (node_id,) in await cursor.fetchall()]
 
 
@@ -70,10 +83,14 @@ async def save(conn: Connection, revision: Revision, *, edit: int, edit_revision
     )
 
 
-async def waiting(conn: Connection, *, now: datetime, limit: int = 100) -> list[Revision]:
-    """Revisions the broker does not have yet."""
+async def waiting(
+    conn: Connection, *, now: datetime, resting: Sequence[str] = (), limit: int = 100
+) -> list[Revision]:
+    """Revisions the broker does not have yet, but not those of resting nodes."""
     async with conn.cursor(row_factory=class_row(Revision)) as cursor:
-        await cursor.execute(_SQL["waiting"], {"now": now, "limit": limit})
+        await cursor.execute(
+            _SQL["waiting"], {"now": now, "resting": list(resting), "limit": limit}
+        )
         return await cursor.fetchall()
 
 
@@ -117,6 +134,12 @@ async def reported(conn: Connection, node_id: str, revision: int, *, at: datetim
 async def revise(conn: Connection, node_id: str) -> None:
     """Ask for the next revision although nobody edited the plan."""
     await conn.execute(_SQL["revise"], {"node_id": node_id})
+
+
+async def left_lately(conn: Connection, *, now: datetime) -> list[str]:
+    """Nodes revoked within the last month."""
+    cursor = await conn.execute(_SQL["left_lately"], {"since": now - timedelta(days=30)})
+    return [str(node_id) for (node_id,) in await cursor.fetchall()]
 
 
 async def zones_of(conn: Connection, patients: list[int]) -> list[ZoneSpan]:

@@ -8,7 +8,7 @@ ON CONFLICT (id) DO NOTHING
 -- name: waiting
 -- Commands that still have time to reach their device, the oldest first.
 SELECT id, node_id, op, args, expires_at FROM command
-WHERE state = 'queued' AND expires_at > %(now)s
+WHERE state = 'queued' AND expires_at > %(now)s AND node_id <> ALL(%(resting)s)
 ORDER BY created_at, id LIMIT %(limit)s
 
 -- name: sent
@@ -29,8 +29,8 @@ UPDATE command SET state = %(state)s, out = %(out)s, answered_at = %(at)s,
 WHERE id = %(command_id)s
 
 -- name: expire
--- Nobody answered in time. `answered_at` stays as it is: the device may still say otherwise.
-UPDATE command SET state = 'expired'
+-- Nobody answered in time. Without `answered_at` it is only our guess: the device may correct it.
+UPDATE command SET state = 'expired', answered_at = NULL
 WHERE state IN ('queued', 'sent', 'accepted')
   AND expires_at <= CASE state WHEN 'queued' THEN %(now)s::timestamptz
                                WHEN 'sent' THEN %(sent_before)s::timestamptz

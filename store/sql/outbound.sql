@@ -6,7 +6,7 @@ VALUES (%(node_id)s, %(kind)s, %(payload)s, %(now)s, %(expires_at)s)
 -- name: waiting
 -- What still has time to reach its device, in order.
 SELECT id, node_id, kind, payload, expires_at FROM outbound
-WHERE published_at IS NULL AND expires_at > %(now)s ORDER BY id LIMIT %(limit)s
+WHERE published_at IS NULL AND expires_at > %(now)s AND node_id <> ALL(%(resting)s) ORDER BY id LIMIT %(limit)s
 
 -- name: sent
 -- The broker has it.

@@ -1,0 +1,151 @@
+"""downlink as a process: rounds over the database, and a link to the broker that follows them.
+
+Everything it does is found again by looking; a notification only wakes it. PostgreSQL or the
+broker may go away and come back: the rounds go on without the broker, and the whole starts again
+after the database was away.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfoNotFoundError
+
+import structlog
+from psycopg import DataError, IntegrityError, OperationalError
+
+from downlink.answers import consume
+from downlink.link import LinkDownError, connect
+from downlink.publishing import Publisher
+from downlink.revisions import revise
+from downlink.settings import DownlinkSettings
+from downlink.timers import clear_messages, expire_commands, miss_doses
+from runtime.backoff import full_jitter
+from runtime.clock import Clock
+from runtime.metrics import served
+from runtime.settings import parse_broker_url
+from runtime.supervision import run_tasks
+from store import revision
+from store.pool import Connection, Pool, listening, make_pool
+
+_LOG = structlog.get_logger()
+_FEED_PAGE = 200
+_CLEAR_EVERY = timedelta(minutes=1)
+_REST = timedelta(minutes=1)
+_RECONNECT_BASE_S = 0.1
+
+
+class Downlink:
+    """One running downlink."""
+
+    def __init__(self, settings: DownlinkSettings, clock: Clock, pool: Pool) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._pool = pool
+        self._work = asyncio.Event()
+        self._letters = asyncio.Event()
+        self._resting: dict[str, datetime] = {}
+        self._clear_at = clock.now()
+        self.linked = False
+
+    async def run(self, ears: Connection) -> None:
+        """Until cancelled, or until the database goes away (OperationalError)."""
+        await revision.be_the_only_one(ears)
+        _LOG.info("downlink_is_the_one")
+        await run_tasks(
+            {"ears": self._listen(ears), "rounds": self._rounds(), "link": self._keep_linked()}
+        )
+
+    async def _listen(self, ears: Connection) -> None:
+        async for _ in ears.notifies():
+            self._work.set()
+        raise OperationalError("the database has gone")
+
+    async def _rounds(self) -> None:
+        while True:
+            self._work.clear()
+            await self.round()
+            self._letters.set()
+            await _woken(self._work, self._settings.downlink_poll_s)
+
+    async def round(self) -> None:
+        """Take what was answered, do what is due, make the revisions that are wanted."""
+        now, settings = self._clock.now(), self._settings
+        taken = _FEED_PAGE
+        while taken == _FEED_PAGE:
+            async with self._pool.connection() as conn:
+                taken = await consume(conn, now=now, limit=_FEED_PAGE)
+        async with self._pool.connection() as conn:
+            await expire_commands(conn, now=now, settings=settings)
+        async with self._pool.connection() as conn:
+            await miss_doses(conn, now=now, settings=settings)
+        await self._revise(now)
+        if self._clear_at <= now:
+            async with self._pool.connection() as conn:
+                await clear_messages(conn, now=now)
+            self._clear_at = now + _CLEAR_EVERY
+
+    async def _revise(self, now: datetime) -> None:
+        self._resting = {node: until for node, until in self._resting.items() if until > now}
+        async with self._pool.connection() as conn:
+            due = await revision.due_nodes(
+                conn,
+                renew_before=now + self._settings.renew_below,
+                resting=sorted(self._resting),
+            )
+        for node_id in due:
+            try:
+                async with self._pool.connection() as conn:
+                    await revise(conn, node_id, now=now, settings=self._settings)
+            except (DataError, IntegrityError, ZoneInfoNotFoundError):
+                # One node's plan must not hold up the others; an unconfirmed edit is telephoned.
+                _LOG.exception("plan_not_revised", node=node_id)
+                self._resting[node_id] = now + _REST
+
+    async def _keep_linked(self) -> None:
+        attempt = 0
+        while True:
+            try:
+                await self._linked()
+            except LinkDownError as error:
+                attempt = 0 if self.linked else attempt + 1
+                _LOG.warning("broker_away", reason=str(error))
+            self.linked = False
+            cap = self._settings.downlink_reconnect_cap_s
+            await asyncio.sleep(full_jitter(attempt, base=_RECONNECT_BASE_S, cap=cap))
+
+    async def _linked(self) -> None:
+        settings = self._settings
+        async with connect(
+            parse_broker_url(settings.broker_url),
+            client_id=settings.downlink_client_id,
+            timeout_s=settings.downlink_publish_timeout_s,
+        ) as link:
+            self.linked = True
+            publisher = Publisher(self._pool, link, self._clock)
+            _LOG.info("linked", plans=await publisher.restate())
+            while not link.closed.done():
+                self._letters.clear()
+                await publisher.clear_revoked()
+                if not await publisher.publish_waiting():
+                    await _woken(self._letters, settings.downlink_poll_s)
+        raise LinkDownError("the broker has closed the connection")
+
+
+async def _woken(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, at most so long."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def serve(settings: DownlinkSettings, clock: Clock) -> None:
+    """Run until cancelled; survives the loss of the database and of the broker."""
+    pool = make_pool(settings.database_url, name="downlink")
+    async with pool, served(settings.metrics_port):
+        while True:
+            try:
+                async with listening(settings.database_url, "downlink", "feed") as ears:
+                    await Downlink(settings, clock, pool).run(ears)
+            except* OperationalError as group:
+                _LOG.warning("database_away", reason=str(group.exceptions[0]))
+            await asyncio.sleep(settings.downlink_poll_s)
