@@ -70,12 +70,12 @@ class Timeline:
         return Instant(from_millis(claim), self._clock, None, old, self._timed)
 
     def place_run(self, span_ms: int) -> Instant:
-        """The start of a run of samples over `span_ms`; without `t` its end is its arrival."""
+        """The start of a run of samples over `span_ms`; without `t` it ends at its arrival."""
         back = timedelta(milliseconds=min(span_ms, OLD_MS))
         if not self._timed and self._base is not None:
             return Instant(self.received_at - back, self._clock, None, None, anchored=False)
         start = self.place(0, back)
-        if start.anchored and self.place(span_ms, back).warning == IMPOSSIBLE:
+        if start.anchored and to_millis(start.at) + span_ms > self._received + FUTURE_MS:
             return self._arrival(back, IMPOSSIBLE, start.at)
         return start
 

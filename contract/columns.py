@@ -41,7 +41,7 @@ def lay_out(series: Series, vital: Vital, at: int) -> Layout:
     _check_axes(series, at)
     units = _units(series, vital, at)
     named = _named(series, vital, at)
-    length = _length(series, named, at)
+    length = _length(series, vital, named, at)
     columns = [
         _column(series, vital.parts[index], index, units[index], values, at)
         for index, values in named
@@ -108,14 +108,17 @@ def _named(series: Series, vital: Vital, at: int) -> list[tuple[int, Values]]:
     return [(index, sent[key]) for index, key in enumerate(keys) if key in sent]
 
 
-def _length(series: Series, named: list[tuple[int, Values]], at: int) -> int:
+def _length(series: Series, vital: Vital, named: list[tuple[int, Values]], at: int) -> int:
     length = len(named[0][1])
-    others: list[tuple[str, Sequence[float | None] | None]] = [("o", series.o), ("q", series.q)]
-    others += [("c", values) for _, values in named[1:]]
-    for key, column in others:
+    others: list[tuple[list[str | int], Sequence[float | None] | None]] = [
+        (["o"], series.o),
+        (["q"], series.q),
+    ]
+    others += [(["c", vital.parts[index].key], values) for index, values in named[1:]]
+    for place, column in others:
         if column is not None and len(column) != length:
-            msg = f"{len(column)} entries in {key} where the first column has {length}"
-            raise refused("E3103", pointer(["ser", at, key]), msg)
+            msg = f"{len(column)} entries in {place[-1]} where the first column has {length}"
+            raise refused("E3103", pointer(["ser", at, *place]), msg)
     if length == 0:
         raise refused("E3106", pointer(["ser", at]))
     return length

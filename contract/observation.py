@@ -1,10 +1,9 @@
 """What a batch of measurements means: each series becomes readings or blocks, or a defect.
 
 Partial acceptance: a series with a defect is dropped, the others are kept. A vital sign the hub
-does not know is kept aside whole. Redelivery gives the same identities: see `_ordinals`.
+does not know is kept aside whole. Redelivery gives the same identities: see `contract.identity`.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from msgspec import Struct
 from contract.clocks import Instant, Timeline
 from contract.columns import Layout, lay_out
 from contract.errors import Defect, Refused, defect, refused
+from contract.identity import Sample, ordinals
 from contract.instants import from_millis
 from contract.messages import Obs, Series
 from contract.pointer import pointer
@@ -25,7 +25,6 @@ __all__ = ["NOT_UNDERSTOOD", "Block", "Observation", "Reading", "UnknownSeries",
 
 NOT_UNDERSTOOD: Final = "?"
 _WHO: Final = re.compile(r"[A-H]|r:[0-9a-z]{16}")
-_OCCURRENCE: Final = 47  # bits below it are the device's record number
 _NO_VALUE: Final = sum(flag.mask for flag in FLAGS.values() if flag.explains_no_value)
 _IMPLAUSIBLE: Final = FLAGS["implausible"].mask
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -146,12 +145,24 @@ def _readings(
         raise refused("E3108", pointer(["ser", common.at]))
     last = len(rows) - 1
     placed = [timeline.place(offsets[i], (last - i) * _MILLISECOND) for i in wanted]
-    ordinals = _ordinals(common, [offsets[i] for i in wanted], wanted, placed)
+    numbers = _ordinals(common, wanted, placed)
     _warn_of_times(common, wanted, placed, timeline)
     return [
         _reading(layout, common, rows[i], i, instant, ordinal)
-        for i, instant, ordinal in zip(wanted, placed, ordinals, strict=True)
+        for i, instant, ordinal in zip(wanted, placed, numbers, strict=True)
     ]
+
+
+def _ordinals(common: _Common, wanted: list[int], placed: list[Instant]) -> list[int]:
+    obs, offsets = common.obs, common.series.o or []
+    return ordinals(
+        [
+            Sample(index, offsets[index], at.anchored)
+            for index, at in zip(wanted, placed, strict=True)
+        ],
+        record=common.series.rec,
+        place=(obs.boot, obs.seq, common.at),
+    )
 
 
 def _rows(layout: Layout) -> list[tuple[float | None, ...]]:
@@ -160,37 +171,6 @@ def _rows(layout: Layout) -> list[tuple[float | None, ...]]:
     for column in layout.columns:
         by_part[column.number] = column.values
     return list(zip(*by_part, strict=True))
-
-
-def _ordinals(
-    common: _Common, offsets: list[int], indices: list[int], placed: list[Instant]
-) -> list[int]:
-    """The last part of each reading's identity, the same however often it is delivered.
-
-    It is the device's record number, or 0. A further sample at the same instant of the same
-    series counts up above the record number's bits. A reading placed by its arrival and without
-    a record number gets a negative number made of (boot, seq, series, sample): distinct from
-    every other reading of the device, whatever instant it lands on.
-    """
-    record = common.series.rec
-    if all(instant.anchored for instant in placed) and len(set(offsets)) == len(offsets):
-        return [record or 0] * len(offsets)
-    seen: dict[int, int] = {}
-    ordinals = []
-    for index, offset, instant in zip(indices, offsets, placed, strict=True):
-        again = seen.get(offset, 0)
-        seen[offset] = again + 1
-        if record is None and not instant.anchored:
-            ordinals.append(_ordinal_of_place(common, index))
-        else:
-            ordinals.append((again << _OCCURRENCE) + (record or 0))
-    return ordinals
-
-
-def _ordinal_of_place(common: _Common, index: int) -> int:
-    place = f"{common.obs.boot}:{common.obs.seq}:{common.at}:{index}".encode()
-    digest = hashlib.blake2b(place, digest_size=8).digest()
-    return -1 - (int.from_bytes(digest, "big") >> 2)
 
 
 def _reading(
