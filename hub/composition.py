@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Self
 
@@ -39,8 +40,17 @@ class Hub:
     only, and `not_ready`, the rooms that run but did not report ready in time.
     """
 
-    def __init__(self, settings: UpSettings, clock: Clock | None = None) -> None:
-        """Nothing is touched before `start`."""
+    def __init__(
+        self,
+        settings: UpSettings,
+        clock: Clock | None = None,
+        show_password: Callable[[str, str], None] | None = None,
+    ) -> None:
+        """Nothing is touched before `start`.
+
+        `show_password(user, password)` is called as soon as there is a first administrator: a
+        start that fails afterwards must not take the only copy with it.
+        """
         self.settings = settings
         self.home = Home(settings.data)
         self.database_url = settings.database_url or ""
@@ -51,6 +61,7 @@ class Hub:
         self.where = Listening("127.0.0.1", "127.0.0.1", None)
         self.broker: MosquittoServer | None = None
         self._clock = clock or SystemClock()
+        self._show_password = show_password
         self._held = ExitStack()
         self._background: asyncio.Task[None] | None = None
         log = self.home.log / "technical.log"
@@ -167,6 +178,8 @@ class Hub:
             _LOG.info("migration_applied", name=name)
         async with await AsyncConnection.connect(self.database_url, autocommit=True) as conn:
             self.administrator = await ensure_administrator(conn, self._clock.now())
+        if self.administrator and self._show_password:
+            self._show_password(*self.administrator)
 
     async def _start_rooms(self) -> None:
         started = to_millis(self._clock.now())

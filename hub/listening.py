@@ -57,10 +57,14 @@ def decide(listen: Listen, folder: Path, clock: Clock, account: Account | None) 
 
 
 def settle_port(file: Path, asked: int | None, preferred: int, address: str) -> int:
-    """The port asked for, else the one kept in `file`, else a free one, which is kept."""
+    """The port asked for, else the one kept in `file`, else a free one, which is kept.
+
+    Asked for nothing (None) the preferred one goes first; asked for 0 any will do.
+    """
     port = asked or read_pid(file)
     if not port:
-        port = preferred if is_free(preferred, address) else free_port(address)
+        usual = asked is None and is_free(preferred, address)
+        port = preferred if usual else free_port(address)
         write_private(file, f"{port}\n")
     return port
 

@@ -74,7 +74,7 @@ def run_up(settings: UpSettings) -> int:
 
     async def main() -> None:
         nonlocal refused
-        hub = Hub(settings)
+        hub = Hub(settings, show_password=_show_password)
         try:
             await hub.start()
         except (RefusedError, HomeError, CannotRunServerError) as error:
@@ -92,20 +92,21 @@ def run_up(settings: UpSettings) -> int:
 
 
 def show(hub: Hub, console: Console) -> None:
-    """Say where everything is; the only place that shows the first administrator's password."""
+    """Say where everything is."""
     secured = "with TLS" if hub.where.tls else "without TLS"
     console.print(f"Console and API   {hub.http_url}")
     console.print(f"MQTT for devices  {hub.mqtt_host}:{hub.mqtt_port} {secured}", markup=False)
     console.print(f"Data and logs     {hub.home.root}", markup=False)
     if hub.where.tls:
         console.print(f"Certificate       SHA-256 {fingerprint(hub.where.tls.certificate)}")
-    if hub.administrator:
-        user, password = hub.administrator
-        console.print(f"Sign in           {user} / {password}", markup=False)
-        console.print("                  (a new administrator; the password is shown only now)")
     for room in hub.not_ready:
         console.print(f"{room} did not get ready: see {hub.home.log}/{room}.log", markup=False)
     console.print("Ctrl-C stops the hub.")
+
+
+def _show_password(user: str, password: str) -> None:
+    typer.echo(f"Sign in           {user} / {password}")
+    typer.echo("                  (a new administrator; the password is shown only this once)")
 
 
 def _webhook(url: str | None) -> Webhook | None:

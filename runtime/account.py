@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 _CANDIDATES = ("hearthbeat", "postgres", "nobody")
+# What root needs to hand files over to that account and to become it; a container may have
+# taken some of it away.
+_NEEDED = {"chown": 0, "dac_override": 1, "kill": 5, "setgid": 6, "setuid": 7}
 # Either lets an account pass through directories that only root may enter. The first can do
 # nothing else than read; the second is what containers usually leave to root.
 _SEARCH = (("dac_read_search", 2), ("dac_override", 1))
@@ -35,9 +38,19 @@ class CannotRunServerError(RuntimeError):
 
 
 def service_account() -> Account | None:
-    """The account for the servers when we are root; None when they run as ourselves."""
+    """The account for the servers when we are root; None when they run as ourselves.
+
+    Raises CannotRunServerError for a root that may not become anybody else.
+    """
     if os.geteuid() != 0:
         return None
+    missing = [name for name, bit in _NEEDED.items() if not _effective() & (1 << bit)]
+    if missing:
+        raise CannotRunServerError(
+            f"PostgreSQL does not run as root, and this root may not become another user (it "
+            f"lacks the capabilities {', '.join(missing)}): run the hub as an ordinary user, in "
+            "a container with --user, or give the container these capabilities back"
+        )
     for name in _CANDIDATES:
         try:
             entry = pwd.getpwnam(name)
@@ -104,18 +117,11 @@ def start_as(
 
 
 def _capabilities(account: Account, reach: Iterable[Path]) -> list[str]:
-    closed = [path for path in reach if not _reachable(path, account)]
-    if not closed:
+    if all(_reachable(path, account) for path in reach):
         return []
-    have = _effective_capabilities()
-    for name, bit in _SEARCH:
-        if have & (1 << bit):
-            return ["--inh-caps", f"+{name}", "--ambient-caps", f"+{name}"]
-    raise CannotRunServerError(
-        f"the account {account.name} cannot reach {closed[0]}, and this container left root no "
-        "capability to let it through: put the installation and the data directory where "
-        "every user may enter (chmod o+x the parents), or run as an ordinary user"
-    )
+    # dac_override is among what root needs here, so there is always one of the two.
+    name = next(name for name, bit in _SEARCH if _effective() & (1 << bit))
+    return ["--inh-caps", f"+{name}", "--ambient-caps", f"+{name}"]
 
 
 def _reachable(path: Path, account: Account) -> bool:
@@ -131,7 +137,7 @@ def _may_enter(directory: Path, account: Account) -> bool:
     return bool(info.st_mode & stat.S_IXOTH)
 
 
-def _effective_capabilities() -> int:
+def _effective() -> int:
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("CapEff:"):
             return int(line.split()[1], 16)

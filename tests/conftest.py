@@ -10,4 +10,5 @@ pytest_plugins = [
     "tests.fixtures.fix_clock",
     "tests.fixtures.fix_database",
     "tests.fixtures.fix_broker",
+    "tests.fixtures.fix_hub",
 ]

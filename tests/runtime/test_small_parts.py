@@ -1,0 +1,109 @@
+"""Clock, back-off, settings, private files, metrics: small, and everything stands on them."""
+
+import asyncio
+import os
+import stat
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from runtime import metrics
+from runtime.backoff import full_jitter
+from runtime.clock import ManualClock, SystemClock
+from runtime.free_port import free_port
+from runtime.private_files import kept_secret, private_directory, write_private
+from runtime.settings import Broker, ServiceSettings, parse_broker_url
+
+
+def test_a_manual_clock_moves_only_by_hand():
+    """It stands still, advances both ways and jumps; always UTC."""
+    clock = ManualClock(datetime(2026, 3, 4, tzinfo=UTC))
+    assert clock.now() == clock.now()
+    assert clock.advance(90.5) == datetime(2026, 3, 4, 0, 1, 30, 500000, tzinfo=UTC)
+    clock.set(datetime.fromisoformat("2026-03-04T08:00:00+08:00"))
+    assert clock.now().isoformat() == "2026-03-04T00:00:00+00:00"
+    assert SystemClock().now().tzinfo is UTC
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 10_000), st.floats(0, 1, exclude_max=True), st.floats(0.01, 10))
+def test_jitter_stays_below_its_ceiling(attempt, luck, base):
+    """Never negative, never over the cap, never over base doubled by each attempt."""
+    waited = full_jitter(attempt, base=base, cap=60.0, rand=lambda: luck)
+    assert 0 <= waited <= min(60.0, base * 2.0 ** min(attempt, 60))
+
+
+@pytest.mark.parametrize(
+    ("url", "broker"),
+    [
+        ("mqtt://a:b@h:1", Broker("h", 1, "a", "b", False)),
+        ("mqtts://a:p%40ss@h", Broker("h", 8883, "a", "p@ss", True)),
+        ("mqtt://127.0.0.1", Broker("127.0.0.1", 1883, None, None, False)),
+        ("mqtt://u:p@[::1]:7", Broker("::1", 7, "u", "p", False)),
+    ],
+)
+def test_a_broker_url_is_taken_apart(url, broker):
+    """User and password are decoded, ports default by scheme."""
+    assert parse_broker_url(url) == broker
+
+
+@pytest.mark.parametrize("url", ["http://h", "mqtt://", "h:1883", ""])
+def test_another_url_is_refused_without_repeating_it(url):
+    """The message shows the form, never the URL: it may hold a password."""
+    with pytest.raises(ValueError, match="looks like"):
+        parse_broker_url(url)
+
+
+def test_settings_come_from_the_environment(monkeypatch):
+    """HEARTHBEAT_ names; what is missing is named."""
+    monkeypatch.setenv("HEARTHBEAT_DATABASE_URL", "postgresql://x")
+    monkeypatch.delenv("HEARTHBEAT_BROKER_URL", raising=False)
+    with pytest.raises(ValidationError, match="broker_url"):
+        ServiceSettings()
+    monkeypatch.setenv("HEARTHBEAT_BROKER_URL", "mqtt://x")
+    assert ServiceSettings().metrics_port is None
+
+
+def test_private_files_are_replaced_whole_and_readable_to_nobody_else(tmp_path):
+    """0700 and 0600 whatever the umask; no draft is left; a reader keeps the old text."""
+    old_mask = os.umask(0)
+    try:
+        folder = private_directory(tmp_path / "a" / "b")
+        write_private(folder / "f", "old")
+        with (folder / "f").open() as reader:
+            write_private(folder / "f", "new")
+            assert reader.read() == "old"
+    finally:
+        os.umask(old_mask)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "f").stat().st_mode) == 0o600
+    assert [p.name for p in folder.iterdir()] == ["f"]
+
+
+def test_a_secret_is_made_once_and_kept(tmp_path):
+    """128 random bits, the same at every reading, another in another file."""
+    first = kept_secret(tmp_path / "a")
+    assert len(bytes.fromhex(first)) == 16
+    assert kept_secret(tmp_path / "a") == first
+    assert kept_secret(tmp_path / "b") != first
+
+
+async def test_metrics_and_health_are_served_on_loopback():
+    """A counter shows by its name; health follows the service; the port is gone afterwards."""
+    counted = metrics.counter("tests_total", "Counts in a test.", ("room",))
+    assert metrics.counter("tests_total", "Counts in a test.", ("room",)) is counted
+    counted.labels("runtime").inc()
+    port, well = free_port(), True
+    async with metrics.served(port, lambda: well), httpx.AsyncClient() as client:
+        text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+        assert 'hearthbeat_tests_total{room="runtime"} 1.0' in text
+        assert (await client.get(f"http://127.0.0.1:{port}/health")).status_code == 200
+        well = False
+        assert (await client.get(f"http://127.0.0.1:{port}/health")).status_code == 503
+        assert (await client.get(f"http://127.0.0.1:{port}/else")).status_code == 404
+    with pytest.raises(OSError, match="Connect call failed"):
+        await asyncio.open_connection("127.0.0.1", port)
