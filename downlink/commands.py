@@ -13,7 +13,8 @@ def next_state(current: str, said: str, *, answered: bool) -> str | None:
     """
     if said == "accepted":
         return said if current in ("queued", "sent") else None
-    if said not in FINAL:
+    # Our own guess comes back over the feed: it must not count as the device's word.
+    if said not in FINAL or said == current:
         return None
     if current not in FINAL or (current == "expired" and not answered):
         return said
