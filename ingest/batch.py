@@ -1,0 +1,39 @@
+"""Stage: single messages into batches; one closes when it is full or old."""
+
+import asyncio
+
+from ingest.mqtt_session import Arrival
+
+
+class Batcher:
+    """Takes messages as they come and gives them out in the same order, many at a time."""
+
+    def __init__(self, *, size: int, age_s: float) -> None:
+        self._size = size
+        self._age_s = age_s
+        self._waiting: list[Arrival] = []
+        self._first = asyncio.Event()
+        self._full = asyncio.Event()
+
+    def put(self, arrival: Arrival) -> None:
+        """Add a message; the session bounds how many there can be."""
+        self._waiting.append(arrival)
+        self._first.set()
+        if len(self._waiting) >= self._size:
+            self._full.set()
+
+    async def next(self) -> list[Arrival]:
+        """The next batch, at least one message; after the first it waits `age_s` at most."""
+        await self._first.wait()
+        if len(self._waiting) < self._size:
+            try:
+                async with asyncio.timeout(self._age_s):
+                    await self._full.wait()
+            except TimeoutError:
+                pass
+        taken, self._waiting = self._waiting[: self._size], self._waiting[self._size :]
+        if not self._waiting:
+            self._first.clear()
+        if len(self._waiting) < self._size:
+            self._full.clear()
+        return taken

@@ -1,0 +1,77 @@
+"""What a message becomes on its way: each stage takes one of these and gives the next."""
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from contract.codec import Up
+from contract.errors import Defect
+from contract.observation import Observation, UnknownSeries
+from ingest.mqtt_session import Arrival
+from store.block import BlockRow
+from store.event import EventRow, Recorded
+from store.feed import AnswerItem, ResultItem
+from store.identity import BirthRow
+from store.message import Key
+from store.node_state import StateRow
+from store.reading import ReadingRow
+
+
+class Decoded(Struct, frozen=True, kw_only=True):
+    """Taken apart. `message` None: refused, `defects` say why; the numbers may still be known.
+
+    `loose` is the whole payload as plain values, for what is kept as it was said.
+    """
+
+    arrival: Arrival
+    node: str | None
+    kind: str
+    message: Up | None = None
+    boot: int | None = None
+    seq: int | None = None
+    digest: int = 0
+    receipt: bool = False
+    loose: dict[str, object] | None = None
+    defects: tuple[Defect, ...] = ()
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """Understood: a batch of measurements has become readings, blocks and defects."""
+
+    decoded: Decoded
+    observation: Observation | None = None
+    defects: tuple[Defect, ...] = ()
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """Everything one message puts into the database, and what its sender is told.
+
+    `key` None: it cannot, or must not, be counted. `kept` and `dropped` count series.
+    """
+
+    arrival: Arrival
+    node: str | None
+    kind: str
+    key: Key | None = None
+    digest: int = 0
+    receipt: bool = False
+    defects: tuple[Defect, ...] = ()
+    warnings: tuple[Defect, ...] = ()
+    kept: int = 0
+    dropped: int = 0
+    readings: tuple[ReadingRow, ...] = ()
+    blocks: tuple[BlockRow, ...] = ()
+    unknown: tuple[UnknownSeries, ...] = ()
+    event: EventRow | None = None
+    birth: BirthRow | None = None
+    state: StateRow | None = None
+    said: tuple[AnswerItem | ResultItem, ...] = ()
+
+
+class Outcome(NamedTuple):
+    """What the commit made of an entry. `event` is where it is kept, new or not."""
+
+    entry: Entry
+    fresh: bool
+    event: Recorded | None = None
+    warnings: tuple[Defect, ...] = ()

@@ -1,0 +1,56 @@
+"""The numbers of a message that could not be decoded, and the digest of one that could."""
+
+import hashlib
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from contract import messages
+from contract.codec import MAX_PACKET, Up
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+# What may change when the same thing is said again.
+_VOLATILE: Final = frozenset({"v", "boot", "seq", "cerr", "up", "hist", "rc", "tp", "attempt"})
+
+
+class Numbers(Struct, frozen=True):
+    """The envelope as far as it can be read, to receipt also what is refused."""
+
+    boot: messages.Boot | None = None
+    seq: messages.Count | None = None
+    rc: int | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(Numbers)
+
+
+def numbers_of(payload: bytes) -> Numbers:
+    """Boot and number of a payload that is no valid message; nothing, if they cannot be read."""
+    if len(payload) > MAX_PACKET:
+        return Numbers()
+    try:
+        return _DECODER.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Numbers()
+
+
+def digest_of(message: Up) -> int:
+    """64 bits of what was said, without what a resend may change, as a signed number."""
+    if isinstance(message, messages.Obs):
+        return _digest(_ENCODER.encode((message.t, message.ser)))
+    said = {
+        name: value
+        for name, value in msgspec.structs.asdict(message).items()
+        if name not in _VOLATILE
+    }
+    return _digest(msgspec.json.encode(said))
+
+
+def digest_of_payload(payload: bytes) -> int:
+    """The same of bytes that are no message."""
+    return _digest(payload)
+
+
+def _digest(content: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)

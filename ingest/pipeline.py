@@ -1,0 +1,87 @@
+"""DEVICE -> DURABLE, as a list of stages. Each line below is a file of this room.
+
+    subscribe -> batch -> decode -> validate -> identify -> write -> acknowledge -> receipt
+              -> feed back
+
+A batch is made first, so that looking up identities costs one query a batch, not one a message.
+Reading ahead and writing overlap; several writers may work on one connection's messages, because
+nothing here promises an order: everything downstream works on measured time.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from msgspec import Struct
+
+from ingest.acknowledge import acknowledge
+from ingest.batch import Batcher
+from ingest.decode import decode
+from ingest.entry import Entry
+from ingest.feed_back import FeedBack
+from ingest.health import Health
+from ingest.identify import Identifier
+from ingest.measured import Measured
+from ingest.mqtt_session import Arrival, Session
+from ingest.receipt import Receipts
+from ingest.storing import Patience, Writer
+from ingest.validate import validate
+from store.failure import UnavailableError
+
+_LOG = structlog.get_logger()
+
+
+class Stages(Struct, frozen=True, kw_only=True):
+    """What the stages of one lane work with."""
+
+    identifier: Identifier
+    writers: tuple[Writer, ...]
+    receipts: Receipts
+    feed_back: FeedBack
+    health: Health
+    metrics: Measured
+    patience: Patience
+
+
+class Lane:
+    """The way of one connection's messages, from arrival to receipt."""
+
+    def __init__(self, name: str, batcher: Batcher, session: Session, stages: Stages) -> None:
+        self.name = name
+        self._batcher = batcher
+        self._session = session
+        self._stages = stages
+        # One batch is read ahead of the writers; Receive Maximum bounds the whole.
+        self._ahead: asyncio.Queue[list[Entry]] = asyncio.Queue(maxsize=1)
+
+    async def read(self) -> None:
+        """Batch, decode, validate, identify."""
+        while True:
+            arrivals = await self._batcher.next()
+            self._stages.metrics.in_hand.labels(self.name).set(self._session.in_hand)
+            await self._ahead.put(await self._understand(arrivals))
+
+    async def write(self, writer: Writer) -> None:
+        """Write, acknowledge, receipt, feed back."""
+        while True:
+            entries = await self._ahead.get()
+            outcomes = await writer.store(entries)
+            acknowledge(self._session, outcomes)
+            self._stages.receipts.note(outcomes)
+            self._stages.feed_back.say(outcomes)
+            self._stages.metrics.note(outcomes)
+
+    async def _understand(self, arrivals: Sequence[Arrival]) -> list[Entry]:
+        checked = [validate(decode(arrival)) for arrival in arrivals]
+        attempt = 0
+        name = f"identify-{self.name}"
+        while True:
+            try:
+                entries = await self._stages.identifier.identify(checked)
+            except UnavailableError as error:
+                self._stages.health.trouble(name, str(error))
+                await asyncio.sleep(self._stages.patience.pause_s(attempt))
+                attempt += 1
+            else:
+                self._stages.health.fine(name)
+                return entries

@@ -1,0 +1,52 @@
+"""Which numbers were taken, as few unbroken ranges: what a receipt is made of."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+
+Range = tuple[int, int]
+
+
+class Ranges:
+    """A set of natural numbers kept as ascending ranges, both ends included."""
+
+    def __init__(self, ranges: Iterable[Range] = ()) -> None:
+        self._lows: list[int] = []
+        self._highs: list[int] = []
+        for low, high in ranges:
+            self.add(low, high)
+
+    def add(self, low: int, high: int | None = None) -> None:
+        """Add a number, or all from `low` to `high`."""
+        high = low if high is None else high
+        # Everything that overlaps or touches low..high becomes one range with it.
+        first = bisect_right(self._highs, low - 2)
+        last = bisect_right(self._lows, high + 1)
+        if first < last:
+            low, high = min(low, self._lows[first]), max(high, self._highs[last - 1])
+        self._lows[first:last] = [low]
+        self._highs[first:last] = [high]
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_right(self._lows, number) - 1
+        return at >= 0 and number <= self._highs[at]
+
+    @property
+    def all(self) -> list[Range]:
+        """Every range, ascending."""
+        return list(zip(self._lows, self._highs, strict=True))
+
+    @property
+    def upto(self) -> int:
+        """The last number of the unbroken range from 0; -1 when 0 is not there."""
+        return self._highs[0] if self._lows and self._lows[0] == 0 else -1
+
+    def beyond(self, about: Iterable[int], limit: int) -> list[Range]:
+        """The ranges beyond `upto`, at most `limit`: first those `about` these numbers, then the
+        latest. Ascending."""
+        start = 1 if self.upto >= 0 else 0
+        places = set(range(start, len(self._lows)))
+        if len(places) > limit:
+            asked = {bisect_right(self._lows, number) - 1 for number in about} & places
+            rest = sorted(places - asked, reverse=True)
+            places = set((sorted(asked, reverse=True) + rest)[:limit])
+        return [(self._lows[at], self._highs[at]) for at in sorted(places)]

@@ -1,0 +1,155 @@
+"""Stage: receipts. A device may forget a message when the hub says it was taken, not before.
+
+A receipt is cumulative per boot: everything up to a number, and the ranges beyond it. It goes to
+whoever asked (`rc`), at most once a second per node, for an event at once. Nothing is remembered
+across restarts: what was taken is read from the database when a node asks first.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from contract import codec, messages, topics
+from contract.instants import to_millis
+from ingest.entry import Outcome
+from ingest.health import Health
+from ingest.ranges import Ranges
+from runtime.clock import Clock
+from store import message
+from store.failure import UnavailableError
+from store.line import Line
+from store.message import Boot, Key
+
+_ALSO = 64
+_TRACKED = 20_000
+
+
+class _Count:
+    """What is known of one boot, and which numbers wait to be receipted."""
+
+    __slots__ = ("asked", "loaded", "taken", "urgent")
+
+    def __init__(self) -> None:
+        self.taken = Ranges()
+        self.loaded = False
+        self.asked: set[int] = set()
+        self.urgent = False
+
+
+class Receipts:
+    """Notes what was taken and says so."""
+
+    def __init__(
+        self,
+        line: Line,
+        send: Callable[[str, bytes], bool],
+        *,
+        clock: Clock,
+        monotonic: Callable[[], float],
+        every_s: float,
+        health: Health,
+    ) -> None:
+        self._line = line
+        self._send = send
+        self._clock = clock
+        self._monotonic = monotonic
+        self._every_s = every_s
+        self._health = health
+        self._counts: dict[Boot, _Count] = {}
+        self._waiting: dict[Boot, _Count] = {}
+        self._sent_at: dict[str, float] = {}
+        self._wake = asyncio.Event()
+
+    def note(self, outcomes: Iterable[Outcome]) -> None:
+        """These were committed, or were known: stored and durably refused both count."""
+        for outcome in outcomes:
+            key = outcome.entry.key
+            if key is None:
+                continue
+            count = self._count(key, asked=outcome.entry.receipt)
+            if count is None:
+                continue
+            count.taken.add(key.seq)
+            if outcome.entry.receipt:
+                self._ask(key, count, hurry=outcome.entry.event is not None)
+
+    def _ask(self, key: Key, count: _Count, *, hurry: bool) -> None:
+        if hurry or not self._waiting:
+            self._wake.set()
+        count.asked.add(key.seq)
+        count.urgent = count.urgent or hurry
+        self._waiting[Boot(key.node_id, key.boot)] = count
+
+    def _count(self, key: Key, *, asked: bool) -> _Count | None:
+        boot = Boot(key.node_id, key.boot)
+        count = self._counts.get(boot)
+        if count is None and asked:
+            if len(self._counts) >= _TRACKED:
+                self._forget_the_settled()
+            count = self._counts[boot] = _Count()
+        return count
+
+    def _forget_the_settled(self) -> None:
+        self._counts = dict(self._waiting)
+
+    async def run(self) -> None:
+        """Send what is due, until cancelled."""
+        while True:
+            await self._wait()
+            due = self._due()
+            unknown = [boot for boot in due if not self._counts[boot].loaded]
+            if unknown and not await self._load(unknown):
+                await asyncio.sleep(self._every_s)
+                continue
+            for boot in due:
+                self._say(boot)
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._every_s / 4 if self._waiting else None):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    def _due(self) -> list[Boot]:
+        """One boot of every node that was not told within the last second, or is in a hurry."""
+        now = self._monotonic()
+        if len(self._sent_at) > _TRACKED:
+            self._sent_at = {n: at for n, at in self._sent_at.items() if now - at < self._every_s}
+        due: dict[str, Boot] = {}
+        urgent = []
+        for boot, count in self._waiting.items():
+            if count.urgent:
+                urgent.append(boot)
+            elif now - self._sent_at.get(boot.node_id, -1e9) >= self._every_s:
+                due.setdefault(boot.node_id, boot)
+        return urgent + list(due.values())
+
+    async def _load(self, boots: list[Boot]) -> bool:
+        try:
+            async with self._line.transaction() as conn:
+                found = await message.ranges(conn, boots)
+        except UnavailableError as error:
+            self._health.trouble("receipts", str(error))
+            return False
+        self._health.fine("receipts")
+        for boot, ranges in found.items():
+            count = self._counts[boot]
+            for low, high in ranges:
+                count.taken.add(low, high)
+            count.loaded = True
+        return True
+
+    def _say(self, boot: Boot) -> None:
+        count = self._counts[boot]
+        receipt = messages.Receipt(
+            boot=boot.boot, upto=count.taken.upto, also=count.taken.beyond(count.asked, _ALSO)
+        )
+        now = to_millis(self._clock.now())
+        payload = codec.encode(messages.Feedback(v=0, t=now, rcpt=receipt))
+        # Not sent: the node asks again, and so do we at the next turn.
+        if self._send(topics.dn(boot.node_id, "fb"), payload):
+            self._sent_at[boot.node_id] = self._monotonic()
+            count.asked.clear()
+            count.urgent = False
+            del self._waiting[boot]

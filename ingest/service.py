@@ -1,0 +1,184 @@
+"""The ingest service: two connections to the broker, their lanes, and what keeps them honest."""
+
+import time
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+from ingest import hub_status
+from ingest.batch import Batcher
+from ingest.feed_back import FeedBack
+from ingest.health import Health
+from ingest.heard import Heard
+from ingest.hub_status import StatusBoard
+from ingest.identify import Identifier
+from ingest.measured import measured
+from ingest.mqtt_session import Arrival, Session, SessionOptions
+from ingest.pipeline import Lane, Stages
+from ingest.receipt import Receipts
+from ingest.settings import IngestSettings
+from ingest.storing import Patience, Writer
+from ingest.subscribe import DATA_FILTERS, PRIORITY_FILTERS, is_for_data, kind_of
+from ingest.time_answer import time_answer
+from runtime import metrics
+from runtime.clock import Clock
+from runtime.settings import parse_broker_url
+from runtime.supervision import run_tasks
+from store.line import Line
+from store.partition import Partitions
+
+
+async def serve(settings: IngestSettings, clock: Clock) -> None:
+    """Take what devices say until cancelled. Waits for a broker or a database that is away."""
+    room = _Room(settings, clock)
+    try:
+        async with metrics.served(settings.metrics_port, lambda: room.board.ready):
+            await run_tasks(room.tasks())
+    finally:
+        await room.close()
+
+
+class _Room:
+    """Everything of one running ingest, wired together."""
+
+    def __init__(self, settings: IngestSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lines: list[Line] = []
+        self._health = Health(time.monotonic)
+        self._partitions = Partitions()
+        self._heard = Heard(time.monotonic)
+        self._metrics = measured()
+        self._patience = Patience(base_s=settings.backoff_base_s, cap_s=settings.backoff_cap_s)
+        self.board = StatusBoard(
+            self._line("status"),
+            self._health,
+            clock=clock,
+            probe_every_s=settings.probe_every_s,
+            degraded_after_s=settings.degraded_after_s,
+        )
+        size, age_s = settings.batch_messages, settings.batch_age_s
+        self._urgent = Batcher(size=size, age_s=age_s)
+        self._bulk = Batcher(size=size, age_s=age_s)
+        self._priority = Session(
+            self._options("priority", PRIORITY_FILTERS),
+            clock=clock,
+            on_message=self._take_urgent,
+            on_ready=self.board.announce,
+        )
+        # It lets events go because the priority connection has them: so that one is first.
+        self._data = Session(
+            self._options("data", DATA_FILTERS),
+            clock=clock,
+            on_message=self._take_bulk,
+            after=self._priority.ready,
+        )
+        self.board.publisher = self._priority
+        self._priority.leave_with(hub_status.status("offline", clock))
+        self._receipts = Receipts(
+            self._line("receipts"),
+            self._priority.publish_once,
+            clock=clock,
+            monotonic=time.monotonic,
+            every_s=settings.receipt_every_s,
+            health=self._health,
+        )
+        self._feed_back = FeedBack(
+            self._priority.publish,
+            clock=clock,
+            monotonic=time.monotonic,
+            merge_s=settings.merge_rejects_s,
+            expiry_s=settings.feedback_expiry_s,
+        )
+
+    def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """Every task by name; one that dies ends them all."""
+        # One writer keeps the states of a node in their order.
+        priority = self._stages("priority", writers=1)
+        data = self._stages("data", writers=self._settings.writers)
+        lanes = (
+            (Lane("priority", self._urgent, self._priority, priority), priority),
+            (Lane("data", self._bulk, self._data, data), data),
+        )
+        tasks: dict[str, Coroutine[Any, Any, None]] = {
+            "mqtt-priority": self._priority.run(),
+            "mqtt-data": self._data.run(),
+            "status": self.board.run(),
+            "receipts": self._receipts.run(),
+            "feed-back": self._feed_back.run(),
+        }
+        for lane, stages in lanes:
+            tasks[f"read-{lane.name}"] = lane.read()
+            for n, writer in enumerate(stages.writers):
+                tasks[f"write-{lane.name}-{n}"] = lane.write(writer)
+        return tasks
+
+    async def close(self) -> None:
+        """Close every line to the database."""
+        for line in self._lines:
+            await line.close()
+
+    def _take_urgent(self, arrival: Arrival) -> None:
+        answer = time_answer(arrival, self._clock) if kind_of(arrival.topic) == "time" else None
+        if answer is None:
+            self._urgent.put(arrival)
+            return
+        self._priority.publish_once(*answer)
+        self._priority.settle([arrival])
+
+    def _take_bulk(self, arrival: Arrival) -> None:
+        if is_for_data(arrival.topic):
+            self._bulk.put(arrival)
+        else:
+            self._data.settle([arrival])
+
+    def _line(self, name: str) -> Line:
+        line = Line(self._settings.database_url, name=f"hearthbeat ingest {name}")
+        self._lines.append(line)
+        return line
+
+    def _options(self, name: str, filters: tuple[str, ...]) -> SessionOptions:
+        settings = self._settings
+        speaks = name == "priority"
+        return SessionOptions(
+            broker=parse_broker_url(settings.broker_url),
+            client_id=f"{settings.client_id}-{name}",
+            filters=filters,
+            receive_maximum=settings.receive_maximum,
+            keep_alive_s=settings.keep_alive_s,
+            session_expiry_s=settings.session_expiry_s,
+            max_packet=settings.max_packet,
+            connect_timeout_s=settings.connect_timeout_s,
+            backoff_base_s=settings.backoff_base_s,
+            backoff_cap_s=settings.backoff_cap_s,
+            will=hub_status.status("offline") if speaks else None,
+            will_delay_s=settings.will_delay_s,
+        )
+
+    def _stages(self, name: str, *, writers: int) -> Stages:
+        settings = self._settings
+        writer = partial(
+            Writer,
+            partitions=self._partitions,
+            heard=self._heard,
+            health=self._health,
+            metrics=self._metrics,
+            patience=self._patience,
+            monotonic=time.monotonic,
+        )
+        return Stages(
+            identifier=Identifier(
+                self._line(f"identify {name}"),
+                ttl_s=settings.identity_ttl_s,
+                monotonic=time.monotonic,
+            ),
+            writers=tuple(
+                writer(self._line(f"write {name} {n}"), name=f"write-{name}-{n}")
+                for n in range(writers)
+            ),
+            receipts=self._receipts,
+            feed_back=self._feed_back,
+            health=self._health,
+            metrics=self._metrics,
+            patience=self._patience,
+        )

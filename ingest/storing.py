@@ -1,0 +1,152 @@
+"""Writing a batch until it is written: held while the database is away, split when it is poisoned.
+
+What fails for now is tried again for ever, with jitter, while the broker holds messages back.
+What can never be stored is found by halving the batch, kept as it came in the reject table, and
+acknowledged, so that one bad message never stops the good ones.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from random import random
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from contract.errors import defect
+from ingest.decode import HUB_FAULT
+from ingest.entry import Entry, Outcome
+from ingest.health import Health
+from ingest.heard import Heard
+from ingest.measured import Measured
+from ingest.write import write
+from runtime.backoff import full_jitter
+from store import node_state
+from store.failure import UnavailableError, UnstorableError
+from store.line import Line
+from store.partition import Partitions
+
+_LOG = structlog.get_logger()
+NOT_STORABLE = "E9002"
+
+
+class Patience(Struct, frozen=True, kw_only=True):
+    """How long to wait before trying again: full jitter between these, in seconds."""
+
+    base_s: float
+    cap_s: float
+
+    def pause_s(self, attempt: int) -> float:
+        """Before try number `attempt`."""
+        return full_jitter(attempt, base=self.base_s, cap=self.cap_s, rand=random)
+
+
+class Writer:
+    """One writer with its own line to the database."""
+
+    def __init__(
+        self,
+        line: Line,
+        *,
+        name: str,
+        partitions: Partitions,
+        heard: Heard,
+        health: Health,
+        metrics: Measured,
+        patience: Patience,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._line = line
+        self._name = name
+        self._partitions = partitions
+        self._heard = heard
+        self._health = health
+        self._metrics = metrics
+        self._patience = patience
+        self._monotonic = monotonic
+
+    async def store(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Store a batch, however long it takes. Returns after the commit."""
+        attempt = 0
+        while True:
+            try:
+                outcomes = await self._halve(entries)
+            except UnavailableError as error:
+                self._health.trouble(self._name, str(error))
+                self._partitions.forget()
+                self._metrics.retries.labels(self._name).inc()
+                await asyncio.sleep(self._patience.pause_s(attempt))
+                attempt += 1
+            else:
+                self._health.fine(self._name)
+                return outcomes
+
+    async def _halve(self, entries: Sequence[Entry]) -> list[Outcome]:
+        try:
+            return await self._commit(entries)
+        except UnavailableError:
+            raise
+        except UnstorableError as error:
+            reason, code = str(error), NOT_STORABLE
+        except Exception as error:  # noqa: BLE001 - one message must not stop all the others
+            if len(entries) == 1:
+                _LOG.exception("write_failed", node=entries[0].node, kind=entries[0].kind)
+            reason, code = type(error).__name__, HUB_FAULT
+        if len(entries) == 1:
+            return await self._set_aside(entries[0], code, reason)
+        middle = len(entries) // 2
+        return [*await self._halve(entries[:middle]), *await self._halve(entries[middle:])]
+
+    async def _commit(self, entries: Sequence[Entry]) -> list[Outcome]:
+        started = self._monotonic()
+        await self._make_room(entries)
+        heard = self._heard.due(entries)
+        async with self._line.transaction() as conn:
+            if heard:
+                await node_state.touch(conn, heard, at=entries[-1].arrival.received_at)
+            outcomes = await write(conn, entries)
+        self._heard.noted(heard)
+        self._metrics.commit_seconds.observe(self._monotonic() - started)
+        return outcomes
+
+    async def _make_room(self, entries: Sequence[Entry]) -> None:
+        readings = self._partitions.missing(
+            "reading", (row.measured_at for entry in entries for row in entry.readings)
+        )
+        blocks = self._partitions.missing(
+            "block", (row.start_at for entry in entries for row in entry.blocks)
+        )
+        if not readings and not blocks:
+            return
+        async with self._line.transaction() as conn:
+            await self._partitions.ensure(conn, "reading", readings)
+            await self._partitions.ensure(conn, "block", blocks)
+
+    async def _set_aside(self, entry: Entry, code: str, reason: str) -> list[Outcome]:
+        """Keep the bytes of what cannot be stored. An event lands all the same, bare."""
+        _LOG.error("set_aside", node=entry.node, kind=entry.kind, code=code, reason=reason)
+        try:
+            return await self._commit([_bare(entry, code, reason)])
+        except UnavailableError:
+            raise
+        except Exception as error:
+            # Not even that: it is not the message. Hold everything and keep trying.
+            raise UnavailableError(f"cannot keep what cannot be stored: {error}") from error
+
+
+def _bare(entry: Entry, code: str, reason: str) -> Entry:
+    why = defect(code, "", f"the hub could not store it ({reason})")
+    event = entry.event
+    if event is not None:
+        event = msgspec.structs.replace(event, body="{}", severity=None, ref=None)
+    return Entry(
+        arrival=entry.arrival,
+        node=entry.node,
+        kind=entry.kind,
+        key=None if why.retry else entry.key,
+        digest=entry.digest,
+        receipt=entry.receipt,
+        defects=(*entry.defects, why),
+        dropped=entry.kept + entry.dropped,
+        event=event,
+    )

@@ -1,0 +1,29 @@
+"""Stage: messages into meaning. A batch of measurements becomes readings, blocks and defects."""
+
+import structlog
+
+from contract import messages
+from contract.errors import defect
+from contract.observation import observe
+from ingest.decode import HUB_FAULT
+from ingest.entry import Checked, Decoded
+
+_LOG = structlog.get_logger()
+
+
+def validate(decoded: Decoded) -> Checked:
+    """Check one message against the dictionary of vital signs; never raises."""
+    if isinstance(decoded.message, messages.Obs):
+        return _observed(decoded, decoded.message)
+    if isinstance(decoded.message, messages.Wave):
+        return Checked(decoded=decoded, defects=(defect("E1002", "", got="wave"),))
+    return Checked(decoded=decoded, defects=decoded.defects)
+
+
+def _observed(decoded: Decoded, obs: messages.Obs) -> Checked:
+    try:
+        observation = observe(obs, received_at=decoded.arrival.received_at)
+    except Exception:  # noqa: BLE001 - one message of one device must not stop all the others
+        _LOG.exception("validate_failed", node=decoded.node, boot=obs.boot, seq=obs.seq)
+        return Checked(decoded=decoded, defects=(defect(HUB_FAULT, ""),))
+    return Checked(decoded=decoded, observation=observation, defects=tuple(observation.defects))

@@ -1,0 +1,192 @@
+"""Stage: a batch into the database, in one transaction, the feed last.
+
+Identities first: what was taken before writes nothing again. Then readings, blocks, events,
+states, births and rejects; then one batch of the feed with everything that is new.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from contract.errors import Defect, defect
+from contract.pointer import pointer
+from ingest.entry import Entry, Outcome
+from ingest.rejects import reject_rows
+from store import block, event, feed, identity, message, node_state, reading, reject
+from store.block import BlockRow
+from store.event import EventRow, Recorded
+from store.message import Incoming, Verdict
+from store.pool import Connection
+from store.reading import Change, ReadingRow
+
+FEED = "ingest"
+NUMBERS_REUSED = "W4002"
+VALUE_CONFLICTS = "W3301"
+
+Batch = Mapping[int, Entry]  # by place; only what is not a resend
+
+
+async def write(conn: Connection, entries: Sequence[Entry]) -> list[Outcome]:
+    """Write a batch; one outcome each. The last statements of a transaction."""
+    verdicts = await _take(conn, entries)
+    fresh = {n: e for n, e in enumerate(entries) if verdicts.get(n) is not Verdict.RESENT}
+    conflicts: dict[int, list[Defect]] = defaultdict(list)
+    aside: dict[int, list[Defect]] = defaultdict(list)
+    items = await _write_readings(conn, fresh, conflicts)
+    items += await _write_blocks(conn, fresh, aside)
+    events = await _write_events(conn, entries, items)
+    items += await _write_states(conn, fresh)
+    items += await _write_births(conn, fresh)
+    items += [item for entry in fresh.values() for item in entry.said]
+    await reject.keep(
+        conn, [row for n, entry in fresh.items() for row in reject_rows(entry, aside[n])]
+    )
+    await feed.append(conn, FEED, items)
+    reused = {n for n, verdict in verdicts.items() if verdict is Verdict.REUSED}
+    return [
+        Outcome(
+            entry, n in fresh, events.get(n), _remarks(entry, n in reused, conflicts[n], aside[n])
+        )
+        for n, entry in enumerate(entries)
+    ]
+
+
+def _remarks(
+    entry: Entry, reused: bool, conflicts: list[Defect], aside: list[Defect]
+) -> tuple[Defect, ...]:
+    # A resent event may say anew how late it is; that is no reuse to complain about.
+    again = [defect(NUMBERS_REUSED, "/seq")] if reused and entry.event is None else []
+    return (*entry.warnings, *again, *conflicts, *aside)
+
+
+async def _take(conn: Connection, entries: Sequence[Entry]) -> dict[int, Verdict]:
+    counted = [
+        (n, Incoming(e.key, e.kind, e.digest, e.arrival.received_at))
+        for n, e in enumerate(entries)
+        if e.key is not None
+    ]
+    if not counted:
+        return {}
+    verdicts = await message.take(conn, [incoming for _, incoming in counted])
+    return {n: verdict for (n, _), verdict in zip(counted, verdicts, strict=True)}
+
+
+# --- measurements -----------------------------------------------------------------------------
+
+
+async def _write_readings(
+    conn: Connection, fresh: Batch, conflicts: dict[int, list[Defect]]
+) -> list[feed.FeedItem]:
+    rows: list[ReadingRow] = []
+    places: list[int] = []
+    for n, entry in fresh.items():
+        rows += entry.readings
+        places += [n] * len(entry.readings)
+    items: list[feed.FeedItem] = []
+    for change in await reading.write(conn, rows):
+        row = rows[change.n]
+        items.append(_reading_item(row, change))
+        if change.what == "conflicting" and not conflicts[places[change.n]]:
+            conflicts[places[change.n]].append(
+                defect(VALUE_CONFLICTS, "/ser", got=f"{row.kind} {row.measured_at.isoformat()}")
+            )
+    return items
+
+
+def _reading_item(row: ReadingRow, change: Change) -> feed.ReadingItem:
+    session = (row.context or {}).get("session") or {}
+    conflicting = change.what == "conflicting"
+    return feed.ReadingItem(
+        change="inserted" if conflicting else change.what,
+        device_id=row.device_id,
+        node_id=row.node_id,
+        kind=row.kind,
+        measured_at=row.measured_at,
+        ordinal=row.ordinal,
+        patient_id=change.patient_id,
+        values=change.values,
+        flags=change.flags,
+        clock=row.clock,
+        received_at=row.received_at,
+        who=row.who,
+        session_id=row.session_id,
+        session_done=bool(session.get("done")),
+        conflicting=conflicting,
+    )
+
+
+async def _write_blocks(
+    conn: Connection, fresh: Batch, aside: dict[int, list[Defect]]
+) -> list[feed.FeedItem]:
+    rows = [(n, row) for n, entry in fresh.items() for row in entry.blocks]
+    written = await block.write(conn, [row for _, row in rows])
+    for at in written.differing:
+        n, row = rows[at]
+        aside[n].append(
+            defect(VALUE_CONFLICTS, pointer(["ser"]), got=f"{row.kind} {row.start_at.isoformat()}")
+        )
+    return [_block_item(rows[at][1]) for at in written.inserted]
+
+
+def _block_item(row: BlockRow) -> feed.BlockItem:
+    return feed.BlockItem(
+        device_id=row.device_id,
+        node_id=row.node_id,
+        kind=row.kind,
+        part=row.part,
+        start_at=row.start_at,
+        step_ms=row.step_ms,
+        samples=len(row.samples),
+        patient_id=row.patient_id,
+        received_at=row.received_at,
+    )
+
+
+# --- everything else ----------------------------------------------------------------------------
+
+
+async def _write_events(
+    conn: Connection, entries: Sequence[Entry], items: list[feed.FeedItem]
+) -> dict[int, Recorded]:
+    """Every event, whatever its numbers: its own id tells whether it was here before."""
+    rows = {n: entry.event for n, entry in enumerate(entries) if entry.event is not None}
+    recorded = dict(zip(rows, await event.record(conn, list(rows.values())), strict=True))
+    items += [_event_item(rows[n], kept) for n, kept in recorded.items() if kept.new]
+    return recorded
+
+
+def _event_item(row: EventRow, kept: Recorded) -> feed.EventItem:
+    return feed.EventItem(
+        row_id=kept.row_id,
+        node_id=row.node_id,
+        event_id=kept.event_id,
+        type=row.type,
+        patient_id=row.patient_id,
+        occurred_at=row.occurred_at,
+        received_at=row.received_at,
+        ref=row.ref,
+        body=msgspec.json.decode(row.body),
+    )
+
+
+async def _write_states(conn: Connection, fresh: Batch) -> list[feed.FeedItem]:
+    rows = [entry.state for entry in fresh.values() if entry.state is not None]
+    taken = await node_state.take_over(conn, rows)
+    return [
+        feed.StateItem(
+            node_id=row.node_id,
+            state=row.state,
+            con=row.con,
+            plan_revision=row.plan_revision,
+            received_at=row.seen_at,
+        )
+        for row, over in zip(rows, taken, strict=True)
+        if over
+    ]
+
+
+async def _write_births(conn: Connection, fresh: Batch) -> list[feed.FeedItem]:
+    rows = [entry.birth for entry in fresh.values() if entry.birth is not None]
+    await identity.record_births(conn, rows)
+    return [feed.BirthItem(node_id=row.node_id, received_at=row.at) for row in rows]

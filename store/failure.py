@@ -1,0 +1,57 @@
+"""Why a write failed: not now (try again), or never (these values). Different types, on purpose.
+
+Only an error about the values themselves is for ever. Everything else (the server is away, the
+disk is full, a deadlock, a missing table) may pass, and what was to be written must be kept.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import psycopg
+
+
+class UnavailableError(Exception):
+    """The database cannot take it now; the same again may work later."""
+
+
+class UnstorableError(Exception):
+    """The database will never take these values."""
+
+
+# The last ones are raised while values are turned into bytes for the wire.
+_ABOUT_THE_VALUES: Final = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    UnicodeError,
+    OverflowError,
+    struct.error,
+)
+_MAY_PASS: Final = (psycopg.Error, OSError, TimeoutError)
+
+
+@contextmanager
+def told_apart() -> Iterator[None]:
+    """Turn what the database raises into UnavailableError or UnstorableError."""
+    try:
+        yield
+    except (UnavailableError, UnstorableError):
+        raise
+    except _ABOUT_THE_VALUES as error:
+        if _no_partition(error):
+            raise UnavailableError("a partition is missing") from error
+        raise UnstorableError(_say(error)) from error
+    except _MAY_PASS as error:
+        raise UnavailableError(_say(error)) from error
+
+
+def _no_partition(error: Exception) -> bool:
+    # PostgreSQL reports it as a violated check without a name; somebody dropped the month.
+    return isinstance(error, psycopg.errors.CheckViolation) and not error.diag.constraint_name
+
+
+def _say(error: Exception) -> str:
+    """What failed without the values in it: class and code, not the server's text."""
+    state = getattr(error, "sqlstate", None)
+    return f"{type(error).__name__} {state}" if state else type(error).__name__

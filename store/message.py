@@ -1,0 +1,114 @@
+"""Message identities: what was durably taken, or durably refused, from a node, once.
+
+The identity is (node, boot, seq). A digest of the content tells a resend, which changes nothing,
+from a node that lost its count and says something else under the same numbers, which must not
+be dropped.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Final, NamedTuple
+
+from store.named import queries
+from store.pool import Connection
+
+_SQL = queries("message")
+
+KEPT_DAYS: Final = 60
+
+
+class Key(NamedTuple):
+    """Who said it, in which boot, under which number."""
+
+    node_id: str
+    boot: int
+    seq: int
+
+
+class Boot(NamedTuple):
+    """One boot of one node: the scope of a count."""
+
+    node_id: str
+    boot: int
+
+
+class Incoming(NamedTuple):
+    """A counted message as it is to be remembered."""
+
+    key: Key
+    kind: str
+    digest: int
+    received_at: datetime
+
+
+class Verdict(Enum):
+    """NEW: never seen. RESENT: seen with this content. REUSED: its numbers carried another."""
+
+    NEW = "new"
+    RESENT = "resent"
+    REUSED = "reused"
+
+
+async def take(conn: Connection, incoming: Sequence[Incoming]) -> list[Verdict]:
+    """Remember the messages; one verdict each, in their order. Part of a transaction."""
+    first: dict[Key, Incoming] = {}
+    for message in incoming:
+        first.setdefault(message.key, message)
+    new = await _insert(conn, first.values()) if first else set()
+    known = first.keys() - new
+    before = await _digests(conn, known) if known else {}
+    verdicts = []
+    for message in incoming:
+        if message.key in new and first[message.key] is message:
+            verdicts.append(Verdict.NEW)
+            continue
+        digest = before.get(message.key, first[message.key].digest)
+        verdicts.append(Verdict.RESENT if digest == message.digest else Verdict.REUSED)
+    return verdicts
+
+
+async def _insert(conn: Connection, messages: Iterable[Incoming]) -> set[Key]:
+    rows = list(messages)
+    cursor = await conn.execute(
+        _SQL["take"],
+        {
+            "node_id": [row.key.node_id for row in rows],
+            "boot": [row.key.boot for row in rows],
+            "seq": [row.key.seq for row in rows],
+            "kind": [row.kind for row in rows],
+            "digest": [row.digest for row in rows],
+            "received_at": [row.received_at for row in rows],
+        },
+    )
+    if cursor.rowcount == len(rows):
+        return {row.key for row in rows}
+    return {Key(*row) for row in await cursor.fetchall()}
+
+
+async def _digests(conn: Connection, keys: Iterable[Key]) -> dict[Key, int]:
+    wanted = list(keys)
+    cursor = await conn.execute(
+        _SQL["digests"],
+        {
+            "node_id": [key.node_id for key in wanted],
+            "boot": [key.boot for key in wanted],
+            "seq": [key.seq for key in wanted],
+        },
+    )
+    return {Key(node, boot, seq): digest for node, boot, seq, digest in await cursor.fetchall()}
+
+
+async def ranges(conn: Connection, boots: Sequence[Boot]) -> dict[Boot, list[tuple[int, int]]]:
+    """Everything taken of these boots as ascending, unbroken ranges, both ends included."""
+    found: dict[Boot, list[tuple[int, int]]] = {boot: [] for boot in boots}
+    values = {"node_id": [b.node_id for b in boots], "boot": [b.boot for b in boots]}
+    cursor = await conn.execute(_SQL["ranges"], values)
+    for node_id, boot, low, high in await cursor.fetchall():
+        found[Boot(node_id, boot)].append((low, high))
+    return found
+
+
+async def prune(conn: Connection, *, before: datetime) -> int:
+    """Forget identities received before then; how many."""
+    return (await conn.execute(_SQL["prune"], {"before": before})).rowcount

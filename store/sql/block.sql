@@ -1,0 +1,31 @@
+-- name: incoming
+-- Where a writer's connection puts blocks before they are merged; empty after every transaction.
+CREATE TEMP TABLE IF NOT EXISTS incoming_block (
+    n integer, device_id bigint, kind text, start_at timestamptz, part smallint, step_ms integer,
+    samples real[], quality smallint[], patient_id bigint, flags integer, clock text, who text,
+    context text, node_id text, boot bigint, seq bigint, received_at timestamptz
+) ON COMMIT DELETE ROWS
+
+-- name: copy
+-- The batch, in binary.
+COPY incoming_block FROM STDIN (FORMAT BINARY)
+
+-- name: insert
+-- What was not there yet, the first of each identity; sorted, so that writers cannot deadlock.
+INSERT INTO block (device_id, kind, start_at, part, step_ms, samples, quality, patient_id, flags,
+    clock, who, context, node_id, boot, seq, received_at)
+SELECT DISTINCT ON (device_id, kind, start_at, part)
+    device_id, kind, start_at, part, step_ms, samples, quality, patient_id, flags,
+    clock::clock_quality, who, context::jsonb, node_id, boot, seq, received_at
+FROM incoming_block
+ORDER BY device_id, kind, start_at, part, n
+ON CONFLICT DO NOTHING
+RETURNING device_id, kind, start_at, part
+
+-- name: differing
+-- Blocks whose identity is taken by other samples.
+SELECT i.n
+FROM incoming_block AS i
+JOIN block AS b USING (device_id, kind, start_at, part)
+WHERE (i.step_ms, i.samples, i.flags) IS DISTINCT FROM (b.step_ms, b.samples, b.flags)
+ORDER BY i.n

@@ -1,0 +1,35 @@
+-- name: nodes
+-- Nodes with their devices; a node without a device has one row with nulls.
+SELECT node.id, node.revoked_at IS NOT NULL, device.dev, device.id
+FROM node LEFT JOIN device ON device.node_id = node.id
+WHERE node.id = ANY(%(node_id)s)
+
+-- name: bindings
+-- Whom the devices of these nodes measure, over time.
+SELECT device_id, who, patient_id, lower(during), upper(during)
+FROM device_binding JOIN device ON device.id = device_id
+WHERE device.node_id = ANY(%(node_id)s)
+
+-- name: pseudonyms
+-- Patients by what the hub printed for them.
+SELECT pseudonym, id FROM patient WHERE pseudonym = ANY(%(pseudonym)s)
+
+-- name: register
+-- Devices a node declared in its birth, or the node itself ('' measures too); sorted, so that
+-- two writers cannot deadlock. What a person or an earlier birth said is kept where this is silent.
+INSERT INTO device (node_id, dev, type, maker, model, serial, link)
+SELECT declared.* FROM unnest(%(node_id)s::text[], %(dev)s::text[], %(type)s::text[],
+    %(maker)s::text[], %(model)s::text[], %(serial)s::text[], %(link)s::text[])
+    AS declared (node_id, dev, type, maker, model, serial, link)
+JOIN node ON node.id = declared.node_id
+ORDER BY declared.node_id, declared.dev
+ON CONFLICT (node_id, dev) DO UPDATE SET
+    type = CASE WHEN excluded.type = 'other' THEN device.type ELSE excluded.type END,
+    maker = coalesce(excluded.maker, device.maker), model = coalesce(excluded.model, device.model),
+    serial = coalesce(excluded.serial, device.serial), link = coalesce(excluded.link, device.link)
+
+-- name: birth
+-- How a node described itself, unless a later description is known.
+UPDATE node SET maker = %(maker)s, model = %(model)s, hardware = %(hardware)s,
+    firmware = %(firmware)s, birth = %(body)s::jsonb, birth_at = %(at)s
+WHERE id = %(node_id)s AND (birth_at IS NULL OR birth_at <= %(at)s)
