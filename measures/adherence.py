@@ -118,7 +118,7 @@ def pdc(supplies: Iterable[Supply], start: date, end: date) -> float:
     """Proportion of days covered from `start` until before `end`; what overlaps is used later."""
     length = _length(start, end)
     covered = 0
-    free = start
+    free = date.min
     for supply in sorted(supplies, key=lambda one: one.on):
         first = max(supply.on, free)
         free = first + supply.days * _DAY
