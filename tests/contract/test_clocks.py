@@ -42,7 +42,7 @@ def test_two_minutes_ahead_are_forgiven(ahead_ms: int, clock: str) -> None:
 
 
 @pytest.mark.parametrize("claim", [NOW_MS + DAY, 0, -5, 2**53, -(2**53), 1_419_984_000_000])
-def test_02_an_impossible_time_refuses_nothing(claim: int) -> None:
+def test_safety_02_an_impossible_time_refuses_nothing(claim: int) -> None:
     """Safety rule 2: the reading is kept at its arrival, untrusted, with the claim beside it."""
     result = seen([pulse(0)], t=claim, clk="ntp")
     (reading,) = result.readings
@@ -193,7 +193,9 @@ def test_a_block_that_runs_into_the_future_is_untrusted() -> None:
         ({}, NOW_MS, "untrusted"),
     ],
 )
-def test_02_an_event_is_taken_as_it_is(envelope: dict[str, Any], at_ms: int, clock: str) -> None:
+def test_safety_02_an_event_is_taken_as_it_is(
+    envelope: dict[str, Any], at_ms: int, clock: str
+) -> None:
     """Safety rule 2: no time moves or refuses an event; only its clock is judged."""
     event = Event(v=0, boot=1, seq=1, type="sos", **envelope)
     at, quality = occurred(event, NOW)

@@ -151,7 +151,7 @@ def test_plausibility_is_judged_sample_by_sample() -> None:
 
 
 @pytest.mark.parametrize("flag", ["failed", "below_range", "above_range"])
-def test_11_too_high_or_too_low_to_measure_is_a_finding(flag: str) -> None:
+def test_safety_11_too_high_or_too_low_to_measure_is_a_finding(flag: str) -> None:
     """Safety rule 11: without a number, and with the flag that says why, it is a reading."""
     (reading,) = seen(pressure(None, None, fl=[flag])).readings
     assert reading.values == (None, None, None, None)

@@ -80,7 +80,7 @@ def test_severe_by_profile(sys: float | None, dia: float | None, cn: bool, us_uk
     ("sys", "dia", "emergency"),
     [(199, 119, False), (200, 80, True), (150, 120, True), (None, 125, True), (None, None, False)],
 )
-def test_06_at_200_or_120_nobody_waits(
+def test_safety_06_at_200_or_120_nobody_waits(
     sys: float | None, dia: float | None, emergency: bool
 ) -> None:
     """Safety rule 6: the limit itself counts, either number alone."""
