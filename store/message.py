@@ -60,7 +60,8 @@ async def take(conn: Connection, incoming: Sequence[Incoming]) -> list[Verdict]:
     before = await _digests(conn, known) if known else {}
     verdicts = []
     for message in incoming:
-        if message.key in new and first[message.key] is message:
+        if message.key in new:
+            new.discard(message.key)  # the others of this batch come after it
             verdicts.append(Verdict.NEW)
             continue
         digest = before.get(message.key, first[message.key].digest)
