@@ -1,1 +1,1 @@
-"""One file per simulated device: an encoder written from the specification, never from our decoders."""
+"""One file per simulated device: encoders written from its protocol, never from our decoders."""

@@ -1,0 +1,363 @@
+"""downlink against a real broker and a real database: what a device sees, whatever dies."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.messages import Command, Feedback, Plan, Reference
+from downlink.service import serve
+from downlink.settings import DownlinkSettings
+from firmware_sim.node import SimulatedNode
+from runtime.clock import SystemClock
+from store import command, outbound, plan
+from store.plan import plan_status
+from store.pool import Connection
+from tests.downlink.home import NODE, Home, answer, bind, build, hear, one, prescribe, rings
+from tests.fixtures.fix_broker import LiveBroker
+
+PASSWORD = "a-password-of-a-node"
+RUN = """
+import asyncio, sys
+from downlink.service import serve
+from downlink.settings import DownlinkSettings
+from runtime.clock import SystemClock
+from runtime.supervision import run_service
+sys.exit(run_service("downlink", lambda: serve(DownlinkSettings(), SystemClock())))
+"""
+
+
+def now() -> datetime:
+    """The real time: these tests wait for real processes."""
+    return datetime.now(UTC)
+
+
+def fast(database_url: str, broker: LiveBroker, **more: Any) -> DownlinkSettings:
+    """Settings that look often."""
+    values = {
+        "database_url": database_url,
+        "broker_url": broker.url("hub-downlink"),
+        "downlink_poll_s": 0.2,
+        "downlink_reconnect_cap_s": 0.3,
+    }
+    return DownlinkSettings(**(values | more))
+
+
+@asynccontextmanager
+async def running(settings: DownlinkSettings) -> AsyncIterator[asyncio.Task[None]]:
+    """downlink in this process, cancelled afterwards."""
+    task = asyncio.create_task(serve(settings, SystemClock()))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class Process:
+    """downlink as a process of its own, to be killed."""
+
+    def __init__(self, settings: DownlinkSettings) -> None:
+        self._environment = os.environ | {
+            f"HEARTHBEAT_{name.upper()}": str(value)
+            for name, value in settings.model_dump().items()
+            if value is not None
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it (again)."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", RUN], env=self._environment, cwd=Path(__file__).parents[2]
+        )
+
+    def end(self, number: int) -> int:
+        """Send a signal and wait; the exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(10)
+
+
+@asynccontextmanager
+async def device(broker: LiveBroker, **more: Any) -> AsyncIterator[SimulatedNode]:
+    """The home's node at the broker."""
+    async with SimulatedNode(broker.url(NODE), **more) as node:
+        yield node
+
+
+async def until(check: Callable[[], Awaitable[Any]], seconds: float = 8.0) -> Any:
+    """Wait for something the database will say."""
+    async with asyncio.timeout(seconds):
+        while not (found := await check()):  # noqa: ASYNC110 - the change is in a database
+            await asyncio.sleep(0.03)
+    return found
+
+
+def forget(broker: LiveBroker) -> None:
+    """Kill the broker and whatever it had saved, then start it empty."""
+    broker.kill()
+    for saved in broker.server.home.rglob("*.db"):
+        saved.unlink()
+    broker.start()
+
+
+@pytest.fixture
+async def home(conn: Connection, broker: LiveBroker) -> Home:
+    """A home whose node may connect."""
+    broker.add_node(NODE, PASSWORD)
+    return await build(conn)
+
+
+def plans(node: SimulatedNode) -> list[Plan]:
+    """The plans a device has received, in order."""
+    return [message for _, message in node.received if isinstance(message, Plan)]
+
+
+def commands(node: SimulatedNode) -> list[Command]:
+    """The commands a device has received, in order."""
+    return [message for _, message in node.received if isinstance(message, Command)]
+
+
+async def ask(conn: Connection, command_id: str, *, seconds: float = 30.0) -> None:
+    """Ask the node to measure."""
+    await command.request(
+        conn,
+        command_id=command_id,
+        node_id=NODE,
+        op="measure_now",
+        args={"k": "bp"},
+        episode_id=None,
+        created_by="engine",
+        now=now(),
+        expires_at=now() + timedelta(seconds=seconds),
+    )
+
+
+async def test_an_edit_reaches_the_device_and_is_kept_for_it(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """Within two seconds, retained for whoever connects later; the device's word confirms it."""
+    async with running(fast(database_url, broker)), device(broker) as node:
+        item = await prescribe(conn, home, "08:00", now=now())
+        message = await node.heard("plan", timeout_s=4.0)
+        assert {dose_id.split("-")[0] for dose_id in rings(message)} == {f"r{item}"}
+        await until(lambda: one(conn, "SELECT published_at FROM plan"))
+        await hear(conn, answer(f"plan:{message.rev}", "received", now()))
+        await until(lambda: one(conn, "SELECT confirmed_at FROM plan"))
+        await plan.stop_item(conn, item, None, now())
+        emptied = await node.heard("plan", lambda m: m.rev == message.rev + 1, timeout_s=4.0)
+        assert emptied.items == []
+    async with device(broker, persistent=False) as another:
+        assert await another.heard("plan") == emptied
+    status = await plan_status(conn, NODE)
+    assert status is not None
+    assert (status.confirmed_revision, status.on_device) == (message.rev, False)
+
+
+async def test_commands_and_feedback_reach_the_device(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """A command and the progress of an event, each once, and marked when the broker has them."""
+    async with device(broker) as node, running(fast(database_url, broker)):
+        await ask(conn, "c1")
+        said = Feedback(v=0, t=1, ok=True, ref=Reference(id="e1"), st="answered")
+        await outbound.put_feedback(
+            conn, node_id=NODE, feedback=said, now=now(), expires_at=now() + timedelta(hours=1)
+        )
+        assert (await node.heard("cmd", timeout_s=4.0)).id == "c1"
+        assert await node.heard("fb", timeout_s=4.0) == said
+        await until(lambda: one(conn, "SELECT true FROM command WHERE state = 'sent'"))
+        await until(lambda: one(conn, "SELECT true FROM outbound WHERE published_at < now()"))
+        await asyncio.sleep(0.5)
+        assert len(commands(node)) == 1
+
+
+async def test_a_sleeping_device_gets_what_has_not_expired(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """Promise 47: on reconnect it gets the command that still holds, not the one that does not."""
+    async with device(broker):
+        pass
+    async with running(fast(database_url, broker)):
+        await ask(conn, "short", seconds=1.2)
+        await ask(conn, "long", seconds=60)
+        await until(lambda: one(conn, "SELECT count(*) = 2 FROM command WHERE state = 'sent'"))
+        # The broker counts whole seconds.
+        await asyncio.sleep(2.8)
+        async with device(broker) as node:
+            assert (await node.heard("cmd")).id == "long"
+            await asyncio.sleep(0.3)
+            assert [each.id for each in commands(node)] == ["long"]
+        await until(lambda: one(conn, "SELECT true FROM command WHERE state = 'expired'"), 12.0)
+
+
+async def test_a_command_waits_for_a_device_that_never_listened(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """The broker says nobody listens: it is not called sent, and goes out when somebody does."""
+    async with running(fast(database_url, broker)):
+        await ask(conn, "c1")
+        await asyncio.sleep(0.7)
+        assert await one(conn, "SELECT state FROM command") == "queued"
+        async with device(broker) as node:
+            assert (await node.heard("cmd", timeout_s=5.0)).id == "c1"
+
+
+async def test_a_broker_that_forgot_everything_is_told_again(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """Killed and emptied, it has the plan again within seconds, the very same one."""
+    async with running(fast(database_url, broker)):
+        await prescribe(conn, home, "08:00", now=now())
+        async with device(broker, persistent=False) as node:
+            before = await node.heard("plan", timeout_s=5.0)
+        await asyncio.to_thread(forget, broker)
+        async with device(broker, persistent=False) as node:
+            assert await node.heard("plan", timeout_s=8.0) == before
+
+
+async def test_promise_47_killed_between_publishing_and_noting_it(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """kill -9 after the broker had it, before it was noted: the device sees the same id again."""
+    process = Process(fast(database_url, broker))
+    await ask(conn, "c1", seconds=60)
+    async with device(broker) as node:
+        # Whoever holds the row keeps downlink from noting what it has published.
+        async with conn.transaction():
+            await conn.execute("SELECT FROM command FOR UPDATE")
+            process.start()
+            await node.heard("cmd")
+            process.end(signal.SIGKILL)
+        assert await one(conn, "SELECT state FROM command") == "queued"
+        process.start()
+        await until(lambda: one(conn, "SELECT true FROM command WHERE state = 'sent'"))
+        assert process.end(signal.SIGTERM) == 0
+        assert [each.id for each in commands(node)] == ["c1", "c1"]
+        assert commands(node)[0] == commands(node)[1]
+
+
+async def test_promise_47_a_plan_killed_on_its_way_is_the_same_plan(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """Killed at any moment around publishing, every revision is one message, bit for bit."""
+    process = Process(fast(database_url, broker))
+    async with device(broker) as node:
+        for number in range(5):
+            await prescribe(conn, home, f"08:{number:02}", now=now())
+            process.start()
+            await asyncio.sleep(0.75 + 0.08 * number)
+            process.end(signal.SIGKILL)
+        process.start()
+        await until(
+            lambda: one(
+                conn,
+                "SELECT true FROM plan WHERE published_edit = edit AND published_at IS NOT NULL",
+            )
+        )
+        last = await one(conn, "SELECT revision FROM plan")
+        await node.heard("plan", lambda m: m.rev == last)
+        process.end(signal.SIGKILL)
+        seen: dict[int, Plan] = {}
+        for message in plans(node):
+            assert seen.setdefault(message.rev, message) == message
+        assert len(seen[last].items) == 5
+
+
+async def test_downlink_survives_the_loss_of_its_database_connections(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """Every connection is cut; the next edit arrives all the same."""
+    async with running(fast(database_url, broker)), device(broker) as node:
+        await prescribe(conn, home, "08:00", now=now())
+        await node.heard("plan", timeout_s=5.0)
+        await conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await prescribe(conn, home, "09:00", now=now())
+        await node.heard("plan", lambda m: len(m.items) == 2, timeout_s=8.0)
+
+
+async def test_what_the_broker_refuses_is_not_called_sent(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """Signed in as somebody without the right to write there: the row keeps waiting."""
+    broker.add_node("gateway00009", PASSWORD)
+    settings = fast(database_url, broker, broker_url=broker.url("gateway00009"))
+    async with device(broker) as node, running(settings) as task:
+        await ask(conn, "c1")
+        await prescribe(conn, home, "08:00", now=now())
+        await until(lambda: one(conn, "SELECT body FROM plan"))
+        await asyncio.sleep(0.6)
+        assert await one(conn, "SELECT state FROM command") == "queued"
+        assert await one(conn, "SELECT published_at FROM plan") is None
+        assert node.received == []
+        assert not task.done()
+
+
+async def test_a_second_downlink_waits_for_the_first(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """They never take the client id from each other; when one ends the other goes on."""
+    first, second = Process(fast(database_url, broker)), Process(fast(database_url, broker))
+    async with device(broker) as node:
+        first.start()
+        await prescribe(conn, home, "08:00", now=now())
+        await node.heard("plan", timeout_s=8.0)
+        second.start()
+        await asyncio.sleep(1.5)
+        assert len(plans(node)) == 1, "the second one has not published anything"
+        first.end(signal.SIGKILL)
+        await prescribe(conn, home, "09:00", now=now())
+        await node.heard("plan", lambda m: len(m.items) == 2, timeout_s=8.0)
+        assert second.end(signal.SIGTERM) == 0
+
+
+async def test_nothing_of_a_node_that_left_stays_at_the_broker(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """Its plan, birth and state are no longer retained."""
+    async with running(fast(database_url, broker)):
+        await prescribe(conn, home, "08:00", now=now())
+        async with device(broker, persistent=False) as node:
+            await node.heard("plan", timeout_s=5.0)
+        await conn.execute("UPDATE node SET revoked_at = now()")
+        await asyncio.sleep(1.0)
+    async with device(broker, persistent=False) as node:
+        await asyncio.sleep(0.3)
+        assert node.received == []
+
+
+async def test_one_home_with_an_unknown_zone_does_not_hold_up_another(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """Its plan is not guessed; the others' plans go out."""
+    other = Home(home.area_id, home.patient_id, "gateway00002")
+    await conn.execute("INSERT INTO node (id, area_id) VALUES (%s, %s)", (other.node_id, 1))
+    await bind(conn, other.patient_id, node_id=other.node_id)
+    nowhere = await one(
+        conn,
+        "INSERT INTO patient (name, area_id, pseudonym) VALUES ('q', %s, %s) RETURNING id",
+        home.area_id,
+        "r:" + "2" * 16,
+    )
+    await bind(conn, nowhere, dev="cuff9")
+    await conn.execute(
+        "INSERT INTO patient_time_zone VALUES (%s, '2020-01-01', 'Mars/Olympus')", (nowhere,)
+    )
+    await prescribe(conn, home, "08:00", now=now(), patient_id=nowhere, who="A")
+    await prescribe(conn, other, "08:00", now=now())
+    async with running(fast(database_url, broker)):
+        await until(
+            lambda: one(conn, "SELECT published_at FROM plan WHERE node_id = %s", other.node_id)
+        )
+        assert await one(conn, "SELECT body FROM plan WHERE node_id = %s", NODE) is None
