@@ -140,15 +140,14 @@ class Hub:
         self.http_url = self.where.url(self.http_port)
 
     async def _start_servers(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            if self.settings.database_url is None:
-                group.create_task(self._start_postgres())
-            if self.settings.broker_url is None:
-                group.create_task(self._start_broker())
-            else:
-                given = parse_broker_url(self.settings.broker_url)
-                self.mqtt_host, self.mqtt_port = given.host, given.port
-                _LOG.warning("credentials_not_followed", reason="the broker is not the hub's own")
+        if self.settings.database_url is None:
+            await self._start_postgres()
+        if self.settings.broker_url is None:
+            await self._start_broker()
+        else:
+            given = parse_broker_url(self.settings.broker_url)
+            self.mqtt_host, self.mqtt_port = given.host, given.port
+            _LOG.warning("credentials_not_followed", reason="the broker is not the hub's own")
 
     async def _start_postgres(self) -> None:
         log, secrets = self.home.log / "postgres.log", self.home.secrets
@@ -188,6 +187,8 @@ class Hub:
             log = self.home.log / f"{room}.log"
             await self.keeper.start(RoomPart(room, self._environment(room), log))
         self._background = asyncio.create_task(run_tasks(self._tasks()))
+        # A task that is cancelled before its first step leaves its coroutines unawaited.
+        await asyncio.sleep(0)
         await self._until_ready(rooms, started)
 
     def _tasks(self) -> dict[str, Any]:
@@ -219,11 +220,7 @@ class Hub:
         if room in users:
             found["BROKER_URL"] = self.service_broker_url(users[room])
         if room == "care":
-            found |= {"HTTP_HOST": self.where.address, "HTTP_PORT": str(self.http_port)}
-            found["PUBLIC_URL"] = self.http_url
-            if self.where.tls:
-                certificate, key = map(str, self.where.tls)
-                found |= {"TLS_CERTIFICATE": certificate, "TLS_KEY": key}
+            found |= self._care_environment()
         if self.settings.metrics_port:
             found["METRICS_PORT"] = str(self.settings.metrics_port + ROOMS.index(room))
         if self.settings.webhook:
@@ -231,6 +228,20 @@ class Hub:
             found["TECHNICAL_WEBHOOK_SECRET"] = self.settings.webhook.secret
         named = {f"HEARTHBEAT_{key}": value for key, value in found.items()}
         return {**named, **self.settings.environment}
+
+    def _care_environment(self) -> dict[str, str]:
+        broker = self._device_broker()
+        found = {
+            "HTTP_HOST": self.where.address,
+            "HTTP_PORT": str(self.http_port),
+            "INSECURE": str(self.settings.listen.insecure),
+            "DEVICE_MQTT_HOST": broker.host,
+            "DEVICE_MQTT_PORT": str(broker.port),
+            "DEVICE_MQTT_TLS": str(broker.tls),
+        }
+        if self.where.tls:
+            found["TLS_CERT"], found["TLS_KEY"] = map(str, self.where.tls)
+        return found
 
     def _device_broker(self) -> Broker:
         if self.settings.broker_url is not None:

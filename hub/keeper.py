@@ -65,7 +65,8 @@ class Keeper:
 
     async def _mourn(self, part: Part, deaths: Deaths, lived_s: float) -> Deaths:
         now = deaths.died(time.monotonic(), lived_s)
-        _LOG.warning("part_died", part=part.name, lived_s=round(lived_s, 1), again_in_s=now.wait_s)
+        code, lived = part.ended_with, round(lived_s, 1)
+        _LOG.warning("part_died", part=part.name, code=code, lived_s=lived, again_in_s=now.wait_s)
         if now.loud and not deaths.loud:
             _LOG.error("part_keeps_dying", part=part.name, log=f"log/{part.name}.log")
             await self._keeps_dying(part.name, True)

@@ -22,7 +22,11 @@ MetricsPort = Annotated[
 ]
 FirstMetricsPort = Annotated[
     int | None,
-    typer.Option("--metrics-port", help="/metrics of the rooms: this port and the next three."),
+    typer.Option(
+        "--metrics-port",
+        envvar="HEARTHBEAT_METRICS_PORT",
+        help="/metrics of the rooms: this port and the next three.",
+    ),
 ]
 MqttPort = Annotated[int | None, typer.Option(help="For devices; without: 1883 if it is free.")]
 HttpPort = Annotated[int | None, typer.Option(help="Console, API; without: 8080 if it is free.")]

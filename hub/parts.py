@@ -23,6 +23,11 @@ class Part(Protocol):
         """The process id while it runs."""
         ...
 
+    @property
+    def ended_with(self) -> int | None:
+        """Its exit code, minus the signal that killed it; None while it runs."""
+        ...
+
     async def start(self) -> None:
         """Start it; raises CannotRunServerError when it cannot be."""
         ...
@@ -44,6 +49,11 @@ class ServerPart:
     def pid(self) -> int | None:
         """The process id while it runs."""
         return self._server.pid
+
+    @property
+    def ended_with(self) -> int | None:
+        """Its exit code, minus the signal that killed it; None while it runs."""
+        return self._server.ended_with
 
     async def start(self) -> None:
         """Start it and return when it answers."""
@@ -73,6 +83,11 @@ class RoomPart:
     def pid(self) -> int | None:
         """The process id while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def ended_with(self) -> int | None:
+        """Its exit code, minus the signal that killed it; None while it runs."""
+        return self._process.poll() if self._process else None
 
     async def start(self) -> None:
         """Start the process; its readiness shows elsewhere."""

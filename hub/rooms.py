@@ -97,12 +97,12 @@ def _run(room: str, **flags: object | None) -> None:
     for name, value in flags.items():
         if value is not None:
             os.environ[f"HEARTHBEAT_{name.upper()}"] = str(value)
-    service = importlib.import_module(f"{room}.service")
     try:
         settings = _settings(room)
     except ValidationError as error:
         typer.echo(_explained(room, error), err=True)
         raise typer.Exit(2) from error
+    service = importlib.import_module(f"{room}.service")
 
     async def main() -> None:
         async with metrics.served(settings.metrics_port):

@@ -58,6 +58,11 @@ class EmbeddedServer(ABC):
         """The process id while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
+    @property
+    def ended_with(self) -> int | None:
+        """Its exit code, minus the signal that killed it; None while it runs."""
+        return self._process.poll() if self._process else None
+
     def start(self, timeout_s: float = 30.0) -> None:
         """Start the server and return when it answers. Raises CannotRunServerError."""
         for _ in range(_TRIES):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram
 
 _LOG = structlog.get_logger()
+_SERVED: set[int] = set()
 _PREFIX = "hearthbeat_"
 # Seconds: from a local commit to the slowest thing a person still waits for.
 _SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 3.0, 10.0, 60.0)
@@ -55,9 +56,10 @@ async def served(
 ) -> AsyncIterator[None]:
     """While open, `GET /metrics` and `GET /health` answer on this loopback port; None: nothing.
 
-    `/health` is 200 while `healthy()`, else 503.
+    `/health` is 200 while `healthy()`, else 503. A port this process serves already is left as
+    it is: a room may serve itself, and so may whoever runs it.
     """
-    if port is None:
+    if port is None or port in _SERVED:
         yield
         return
 
@@ -73,8 +75,12 @@ async def served(
             writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", port)
-    async with server:
-        yield
+    _SERVED.add(port)
+    try:
+        async with server:
+            yield
+    finally:
+        _SERVED.discard(port)
 
 
 def _answer(path: bytes, healthy: Callable[[], bool]) -> bytes:

@@ -99,9 +99,9 @@ async def test_nobody_follows_then_nothing_is_claimed(conn):
 
 
 @pytest.mark.loop
-def test_under_up_a_node_gets_in_also_after_the_database_died(start_hub):
+def test_under_up_a_node_gets_in_also_after_the_database_died(shared_hub):
     """The whole hub: PostgreSQL is killed, comes back, and a node added then is let in."""
-    hub = start_hub("data").wait_up()
+    hub = shared_hub
     old = hub.pid("postgres")
     os.kill(old, signal.SIGKILL)
     assert wait_until(lambda: hub.pid("postgres") not in (0, old), 8.0)
