@@ -1,4 +1,4 @@
-"""One patient's page: readings, doses, episodes, plan and devices on one time axis.
+"""One patient's page: readings, doses, episodes and devices (the plan is store.plan).
 
 Times are aware UTC, pressures mmHg, pulse per minute. Only `patient` and `episodes` know the
 scope: ask `patient` first, and show nothing when it answers None.
@@ -6,12 +6,14 @@ scope: ask `patient` first, and show nothing when it answers None.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Any
 
+import msgspec
 from msgspec import Struct
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
+from store.episode import Evidence
 from store.named import queries
 from store.pool import Connection
 
@@ -69,6 +71,7 @@ class Dose(Struct, frozen=True, kw_only=True):
     plan_item_id: int
     drug: str
     due_at: datetime
+    window_from: datetime
     window_to: datetime
     state: str
     state_at: datetime | None
@@ -98,7 +101,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     late: bool
     rule: str
     reason: str
-    evidence: list[Any]
+    evidence: list[Evidence]
     onset_at: datetime
     opened_at: datetime
     acknowledged_at: datetime | None
@@ -108,48 +111,6 @@ class Episode(Struct, frozen=True, kw_only=True):
     outcome: str | None
     next_step: str | None
     note: str | None
-
-
-class PlanItem(Struct, frozen=True, kw_only=True):
-    """One line of the plan; times are local times of day, weekdays ISO (Monday is 1)."""
-
-    id: int
-    node_id: str
-    who: str | None
-    kind: str
-    drug: str
-    dose_text: str
-    text_zh: str
-    text_en: str
-    times: list[time]
-    weekdays: list[int]
-    starts_on: date
-    ends_on: date | None
-    window_before_s: int
-    window_after_s: int
-    stopped_at: datetime | None
-    created_at: datetime
-    created_by: str | None
-
-
-class PlanOnDevice(Struct, frozen=True, kw_only=True):
-    """The plan of one node: what was edited, published and confirmed."""
-
-    node_id: str
-    node_label: str
-    edited_at: datetime
-    edit: int
-    published_edit: int
-    revision: int
-    published_at: datetime | None
-    holds_until: datetime | None
-    confirmed_revision: int | None
-    confirmed_at: datetime | None
-
-    @property
-    def on_device(self) -> bool:
-        """Whether the device says it holds what was last edited."""
-        return self.published_edit >= self.edit and self.confirmed_revision == self.revision
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -203,8 +164,9 @@ async def episodes(
 ) -> list[Episode]:
     """The patient's episodes, the open ones first, then the newest."""
     args = {"patient_id": patient_id, "staff_id": staff_id, "limit": limit}
-    async with conn.cursor(row_factory=class_row(Episode)) as cursor:
-        return await (await cursor.execute(_SQL["episodes"], args)).fetchall()
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_SQL["episodes"], args)
+        return [msgspec.convert(row, Episode) for row in await cursor.fetchall()]
 
 
 async def history(conn: Connection, *, episode_ids: Sequence[int]) -> dict[int, list[Step]]:
@@ -215,20 +177,6 @@ async def history(conn: Connection, *, episode_ids: Sequence[int]) -> dict[int, 
         for step in await cursor.fetchall():
             steps[step.episode_id].append(step)
     return dict(steps)
-
-
-async def plan_items(conn: Connection, *, patient_id: int) -> list[PlanItem]:
-    """Every line of the patient's plan, stopped ones last."""
-    async with conn.cursor(row_factory=class_row(PlanItem)) as cursor:
-        await cursor.execute(_SQL["plan_items"], {"patient_id": patient_id})
-        return await cursor.fetchall()
-
-
-async def plans(conn: Connection, *, patient_id: int) -> list[PlanOnDevice]:
-    """The plan of each node that rings for the patient."""
-    async with conn.cursor(row_factory=class_row(PlanOnDevice)) as cursor:
-        await cursor.execute(_SQL["plans"], {"patient_id": patient_id})
-        return await cursor.fetchall()
 
 
 async def devices(conn: Connection, *, patient_id: int, now: datetime) -> list[Device]:

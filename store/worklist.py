@@ -1,14 +1,14 @@
-"""What waits for a person: open episodes in order, plans to telephone, people, loose ends.
+"""What waits for a person: open episodes in order, people, loose ends.
 
 Every query takes the staff id and shows only what that person's scope allows.
 """
 
-from datetime import date, datetime, timedelta
-from typing import Any
-
+from datetime import date, datetime
+import msgspec
 from msgspec import Struct
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
+from store.episode import Evidence
 from store.named import queries
 from store.pool import Connection
 
@@ -16,8 +16,6 @@ _SQL = queries("worklist")
 
 # The sections of the worklist, most urgent first.
 SECTIONS = ("high", "expired", "pending", "medium", "low", "technical", "in_hand")
-# Safety rule 10: a change the device has not confirmed by then is a work item to telephone.
-PLAN_CONFIRMED_WITHIN = timedelta(minutes=10)
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -33,7 +31,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     rule: str
     subject: str
     reason: str
-    evidence: list[Any]
+    evidence: list[Evidence]
     onset_at: datetime
     last_evidence_at: datetime
     opened_at: datetime
@@ -54,21 +52,6 @@ class Entry(Struct, frozen=True, kw_only=True):
     time_zone: str
 
 
-class PlanToTelephone(Struct, frozen=True, kw_only=True):
-    """A plan change that is not on its device after PLAN_CONFIRMED_WITHIN, one per patient."""
-
-    node_id: str
-    node_label: str
-    edited_at: datetime
-    edit: int
-    published_edit: int
-    revision: int
-    confirmed_revision: int | None
-    patient_id: int
-    patient_name: str
-    phone: str | None
-
-
 class PatientLine(Struct, frozen=True, kw_only=True):
     """One line of the list of people; pressures in mmHg, pulse per minute."""
 
@@ -79,6 +62,10 @@ class PatientLine(Struct, frozen=True, kw_only=True):
     area_name: str
     team_name: str | None
     time_zone: str
+    frail: bool
+    target_sys: int | None
+    target_dia: int | None
+    profile: str
     measured_at: datetime | None
     sys: float | None
     dia: float | None
@@ -128,25 +115,28 @@ async def entries(
     conn: Connection, *, staff_id: int, now: datetime, limit: int = 500
 ) -> list[Entry]:
     """The open episodes a person may act on, in the order of SECTIONS, oldest first within."""
-    args = {"staff_id": staff_id, "now": now, "limit": limit, "episode_id": None}
-    async with conn.cursor(row_factory=class_row(Entry)) as cursor:
-        return await (await cursor.execute(_SQL["entries"], args)).fetchall()
+    return await _entries(conn, staff_id=staff_id, now=now, limit=limit, episode_id=None)
 
 
 async def entry(conn: Connection, *, episode_id: int, staff_id: int, now: datetime) -> Entry | None:
     """One open episode; None when it is closed, unknown or not the person's to see."""
-    args = {"staff_id": staff_id, "now": now, "limit": 1, "episode_id": episode_id}
-    async with conn.cursor(row_factory=class_row(Entry)) as cursor:
-        return await (await cursor.execute(_SQL["entries"], args)).fetchone()
+    found = await _entries(conn, staff_id=staff_id, now=now, limit=1, episode_id=episode_id)
+    return found[0] if found else None
 
 
-async def plans_to_telephone(
-    conn: Connection, *, staff_id: int, now: datetime, limit: int = 100
-) -> list[PlanToTelephone]:
-    """Plan changes not confirmed by the device within PLAN_CONFIRMED_WITHIN, oldest first."""
-    args = {"staff_id": staff_id, "before": now - PLAN_CONFIRMED_WITHIN, "limit": limit}
-    async with conn.cursor(row_factory=class_row(PlanToTelephone)) as cursor:
-        return await (await cursor.execute(_SQL["plans_to_telephone"], args)).fetchall()
+async def _entries(
+    conn: Connection, *, staff_id: int, now: datetime, limit: int, episode_id: int | None
+) -> list[Entry]:
+    args = {"staff_id": staff_id, "now": now, "limit": limit, "episode_id": episode_id}
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_SQL["entries"], args)
+        return [msgspec.convert(row, Entry) for row in await cursor.fetchall()]
+
+
+async def urgent(conn: Connection, *, staff_id: int, now: datetime) -> int:
+    """How many high episodes wait for somebody, expired acknowledgements included."""
+    cursor = await conn.execute(_SQL["urgent"], {"staff_id": staff_id, "now": now})
+    return int((await cursor.fetchall())[0][0])
 
 
 async def patients(

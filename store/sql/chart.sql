@@ -40,7 +40,8 @@ LIMIT %(limit)s
 
 -- name: doses
 -- Every dose due in a time span with what became of it, oldest first.
-SELECT dose.id, dose.plan_item_id, plan_item.drug, dose.due_at, dose.window_to, dose.state,
+SELECT dose.id, dose.plan_item_id, plan_item.drug, dose.due_at, dose.window_from, dose.window_to,
+       dose.state,
        dose.state_at, dose.by, dose.why
 FROM dose JOIN plan_item ON plan_item.id = dose.plan_item_id
 WHERE dose.patient_id = %(patient_id)s AND plan_item.kind = 'med'
@@ -71,26 +72,6 @@ FROM episode_history AS step
 LEFT JOIN staff ON step.actor = 'staff:' || staff.id
 WHERE step.episode_id = ANY(%(episode_ids)s)
 ORDER BY step.episode_id, step.id
-
--- name: plan_items
--- A patient's plan, what still holds first, with the state of the plan of its node.
-SELECT item.id, item.node_id, item.who, item.kind, item.drug, item.dose_text, item.text_zh,
-       item.text_en, item.times, item.weekdays, item.starts_on, item.ends_on,
-       item.window_before_s, item.window_after_s, item.stopped_at, item.created_at,
-       staff.display_name AS created_by
-FROM plan_item AS item
-LEFT JOIN staff ON staff.id = item.created_by
-WHERE item.patient_id = %(patient_id)s
-ORDER BY (item.stopped_at IS NOT NULL), item.times, item.id
-
--- name: plans
--- What was edited, what was published and what each device says it holds.
-SELECT plan.node_id, node.label AS node_label, plan.edited_at, plan.edit, plan.published_edit,
-       plan.revision, plan.published_at, plan.holds_until, plan.confirmed_revision,
-       plan.confirmed_at
-FROM plan JOIN node ON node.id = plan.node_id
-WHERE plan.node_id IN (SELECT node_id FROM plan_item WHERE patient_id = %(patient_id)s)
-ORDER BY plan.node_id
 
 -- name: devices
 -- The devices that measure a patient now, and the nodes of the household, with their state.

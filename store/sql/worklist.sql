@@ -38,28 +38,20 @@ ORDER BY array_position(
     opened_at, id
 LIMIT %(limit)s
 
--- name: plans_to_telephone
--- Plan changes the device has not confirmed in time (safety rule 10): somebody has to call.
-SELECT plan.node_id, node.label AS node_label, plan.edited_at, plan.edit, plan.published_edit,
-       plan.revision, plan.confirmed_revision, patient.id AS patient_id,
-       patient.name AS patient_name, patient.phone
-FROM plan
-JOIN node ON node.id = plan.node_id AND node.revoked_at IS NULL
-JOIN LATERAL (
-    SELECT DISTINCT plan_item.patient_id FROM plan_item
-    WHERE plan_item.node_id = plan.node_id) AS item ON true
-JOIN patient ON patient.id = item.patient_id AND patient.archived_at IS NULL
-WHERE (plan.published_edit < plan.edit OR plan.confirmed_revision IS DISTINCT FROM plan.revision)
-  AND plan.edited_at < %(before)s
-  AND patient.id IN (SELECT visible_patients(%(staff_id)s))
-ORDER BY plan.edited_at, patient.id
-LIMIT %(limit)s
+-- name: urgent
+-- How many emergencies wait for somebody: shown on every page.
+SELECT count(*) FROM episode
+WHERE priority = 'high' AND state IN ('open', 'acknowledged')
+  AND (state = 'open' OR acknowledged_until <= %(now)s)
+  AND id IN (SELECT visible_episodes(%(staff_id)s))
 
 -- name: patients
 -- People a person may see, those with open episodes first, with their newest pressure.
 SELECT patient.id, patient.name, patient.sex, patient.birth_date, area.name AS area_name,
        team.name AS team_name,
        coalesce(zone.time_zone, area.time_zone) AS time_zone,
+       patient.frail, patient.target_sys, patient.target_dia,
+       coalesce(team.profile, 'cn') AS profile,
        last.measured_at, last.v0 AS sys, last.v1 AS dia, last.v3 AS pulse, last.flags,
        open.priority AS open_priority, coalesce(open.episodes, 0) AS open_episodes
 FROM patient

@@ -1,0 +1,84 @@
+"""The readings behind the chart, with everything that speaks about their quality."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from care.console import words
+from care.console.frame import Frame
+from care.console.pieces import button, element, label, pill
+from care.console.table import table
+from measures.target import is_severe
+from store.chart import Patient, Pressure
+
+COLUMNS: Final = ("when", "pressure", "pulse", "quality", "clock", "received")
+FIRST: Final = 10
+MOST: Final = 400
+
+
+class ReadingsPart:
+    """A table, the newest reading first; drawn again only when a reading changed."""
+
+    def __init__(self, page: Frame, person: Patient) -> None:
+        self.page, self.person = page, person
+        self.shown: tuple[list[Pressure], bool] | None = None
+        self.all = False
+        self.pressures: Sequence[Pressure] = ()
+        say = page.say
+        with element("section", "panel") as panel:
+            panel.props["aria-label"] = say("readings.title")
+            with element("div", "panel__head"):
+                label(say("readings.title"), tag="h2")
+            self.body = table([say(f"readings.{key}") for key in COLUMNS], "table--readings")
+            self.none = label(say("readings.none"), "note", tag="p")
+            self.toggle = button("", "quiet", self._toggle)
+
+    def _toggle(self) -> None:
+        self.all = not self.all
+        self.show(self.pressures, self.page.console.now())
+
+    def show(self, pressures: Sequence[Pressure], now: datetime) -> None:
+        """Show the readings; they come newest first."""
+        say = self.page.say
+        self.pressures = pressures
+        shown = (list(pressures), self.all)
+        self.none.visible = not pressures
+        self.toggle.visible = len(pressures) > FIRST
+        key = "readings.fewer" if self.all else "readings.all"
+        self.toggle.set_text(say(key) if self.all else say(key, n=len(pressures)))
+        if shown == self.shown:
+            return
+        self.shown = shown
+        self.body.clear()
+        with self.body:
+            for pressure in pressures[: MOST if self.all else FIRST]:
+                self._row(pressure, now)
+
+    def _row(self, one: Pressure, now: datetime) -> None:
+        say = self.page.say
+        severe = is_severe(self.person.profile, one.sys, one.dia)
+        with element("tr", "row--severe" if severe else ""):
+            label(words.moment(say, one.measured_at, self.person.time_zone, now), tag="td")
+            label(words.pressure(one.sys, one.dia), "table__value", tag="td")
+            label(words.number(one.pulse), tag="td")
+            with element("td"), element("div", "pills"):
+                self._marks(one, now, severe=severe)
+            label(say.known("clock", one.clock, one.clock), tag="td")
+            label(words.moment(say, one.received_at, self.person.time_zone, now), tag="td")
+
+    def _marks(self, one: Pressure, now: datetime, *, severe: bool) -> None:
+        say = self.page.say
+        if severe:
+            pill(say("readings.severe"), "high")
+        for name in words.flags(say, one.flags):
+            pill(name, "plain")
+        if one.conflict:
+            pill(say("readings.conflict"), "medium")
+        if one.corrected:
+            pill(say("readings.corrected"), "plain")
+        late = one.received_at - one.measured_at
+        if late > words.LATE_AFTER:
+            pill(say("readings.late", span=words.span(say, late)), "late")
+        if one.claimed_at is not None:
+            when = words.moment(say, one.claimed_at, self.person.time_zone, now)
+            pill(say("readings.claimed", when=when), "unconfirmed")
