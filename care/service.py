@@ -51,7 +51,7 @@ def _configured(app: object, settings: CareSettings) -> uvicorn.Config:
         app,  # type: ignore[arg-type]
         host=settings.http_host,
         port=settings.http_port,
-        ssl_certfile=settings.tls_cert,
+        ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies or None,

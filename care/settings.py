@@ -21,7 +21,9 @@ class CareSettings(ServiceSettings):
     broker_url: str = ""
     http_host: str = "127.0.0.1"
     http_port: int = 8080
-    tls_cert: Path | None = None
+    # What browsers call us; https here means that TLS ends in front of us.
+    public_url: str | None = None
+    tls_certificate: Path | None = None
     tls_key: Path | None = None
     insecure: bool = False
     trusted_proxies: str = ""
@@ -35,9 +37,9 @@ class CareSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
-        if (self.tls_cert is None) != (self.tls_key is None):
+        if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("TLS needs both a certificate and a key")
-        if not self.secure and not self.insecure and not _is_loopback(self.http_host):
+        if self.tls_certificate is None and not self.insecure and not _is_loopback(self.http_host):
             raise ValueError(
                 f"refusing to listen on {self.http_host} without TLS: give a certificate and a"
                 " key, listen on 127.0.0.1 behind a proxy, or say --insecure"
@@ -46,8 +48,8 @@ class CareSettings(ServiceSettings):
 
     @property
     def secure(self) -> bool:
-        """Whether browsers reach us by TLS from here."""
-        return self.tls_cert is not None
+        """Whether browsers reach us by TLS, ours or that of a proxy in front."""
+        return self.tls_certificate is not None or (self.public_url or "").startswith("https:")
 
     @property
     def lifetime(self) -> Lifetime:

@@ -1,0 +1,14 @@
+"""`hearthbeat area|team|staff|patient|node`: administration that a person and a script can use.
+
+They talk to the database of the hub and to nothing else. With `--json` standard output holds one
+JSON object; what is said besides goes to standard error. Exit codes: 0 done, 1 refused by a rule,
+2 wrong usage, 3 no hub or database reachable.
+"""
+
+from hub.admin.areas import area
+from hub.admin.nodes import node
+from hub.admin.patients import patient
+from hub.admin.people import staff
+from hub.admin.teams import team
+
+__all__ = ["area", "node", "patient", "staff", "team"]
