@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -12,8 +13,6 @@ MAX_LENGTH: Final = 200
 # No letters that are read for one another; 20 of 31 are 99 bits.
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _HASHER: Final = PasswordHasher()
-# Checked against when the account does not exist, so that the answer takes as long.
-_NOBODY: Final = _HASHER.hash(secrets.token_urlsafe(16))
 
 
 class WeakPasswordError(ValueError):
@@ -47,9 +46,16 @@ async def verify(password_hash: str | None, password: str) -> bool:
     return await asyncio.to_thread(_verify, password_hash, password)
 
 
+@cache
+def _nobody() -> str:
+    """Checked against when the account does not exist, so that the answer takes as long."""
+    return _HASHER.hash(secrets.token_urlsafe(16))
+
+
 def _verify(password_hash: str | None, password: str) -> bool:
+    nobody = _nobody()
     try:
-        right = _HASHER.verify(password_hash or _NOBODY, password)
+        right = _HASHER.verify(password_hash or nobody, password)
     except (VerificationError, InvalidHashError):
         return False
     return right and password_hash is not None

@@ -4,13 +4,16 @@ import asyncio
 import json
 import os
 import re
+import subprocess
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from care.people import sign_in
+from hub.main import app
 from runtime.clock import SystemClock
 from store.pool import Connection
 
@@ -33,28 +36,32 @@ class Ran:
 
 
 class Hearthbeat:
-    """Runs `hearthbeat …` on one database."""
+    """Runs `hearthbeat …` on one database: as a process of its own, or in this one (quicker)."""
 
-    def __init__(self, database_url: str | None) -> None:
-        self._url = database_url
+    def __init__(self, database_url: str | None, *, process: bool = False) -> None:
+        self._process = process
+        self._set = {"HEARTHBEAT_DATABASE_URL": database_url, "HEARTHBEAT_DATA": None}
+        self._set |= {"COLUMNS": "200", "NO_COLOR": "1"}
 
     async def __call__(self, *args: str, stdin: str = "") -> Ran:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("HEARTHBEAT_")}
-        environment |= {"COLUMNS": "200", "NO_COLOR": "1"}
-        if self._url:
-            environment["HEARTHBEAT_DATABASE_URL"] = self._url
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "hub.main",
-            *args,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=environment,
+        """Run it to its end."""
+        return await asyncio.to_thread(self._run if self._process else self._invoke, args, stdin)
+
+    def _invoke(self, args: tuple[str, ...], stdin: str) -> Ran:
+        result = CliRunner(env=self._set).invoke(app, args, input=stdin)
+        return Ran(result.exit_code, result.stdout, result.stderr)
+
+    def _run(self, args: tuple[str, ...], stdin: str) -> Ran:
+        wanted = {**os.environ, **self._set}
+        ran = subprocess.run(
+            [sys.executable, "-m", "hub.main", *args],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={name: value for name, value in wanted.items() if value is not None},
         )
-        out, err = await process.communicate(stdin.encode())
-        return Ran(process.returncode or 0, out.decode(), err.decode())
+        return Ran(ran.returncode, ran.stdout, ran.stderr)
 
 
 @pytest.fixture
@@ -169,7 +176,7 @@ async def test_refusals_say_why_with_their_code(
 
 async def test_no_hub_is_code_3(database_url: str, empty_database_url: str) -> None:
     """No running hub, no server, no schema: 3, and what to do."""
-    nobody = await Hearthbeat(None)("area", "list", "--data", "/nonexistent")
+    nobody = await Hearthbeat(None, process=True)("area", "list", "--data", "/nonexistent")
     assert nobody.code == 3
     assert "hearthbeat up" in nobody.err
     away = await Hearthbeat("postgresql://127.0.0.1:1/none")("area", "list")
