@@ -28,6 +28,9 @@ class EmbeddedServer(ABC):
 
     name: ClassVar[str]
     death_signal: ClassVar[str]
+    # Seconds for a start. A database may have a long log to recover; killing it over that, again
+    # and again, would keep it from ever getting there.
+    patience_s: ClassVar[float]
     # What a stop sends, one after another, with the seconds it waits after each.
     stop_signals: ClassVar[tuple[tuple[signal.Signals, float], ...]]
 
@@ -63,19 +66,19 @@ class EmbeddedServer(ABC):
         """Its exit code, minus the signal that killed it; None while it runs."""
         return self._process.poll() if self._process else None
 
-    def start(self, timeout_s: float = 30.0) -> None:
+    def start(self) -> None:
         """Start the server and return when it answers. Raises CannotRunServerError."""
         for _ in range(_TRIES):
             self.prepare()
             self.spawn()
-            if self.wait_ready(timeout_s):
+            if self.wait_ready():
                 return
             self.kill()
         raise CannotRunServerError(f"{self.name} does not start: {self.last_words()}")
 
-    def wait_ready(self, timeout_s: float = 30.0) -> bool:
-        """Wait until it answers; False when the process ended or the time is up."""
-        running.wait_until(lambda: self.pid is None or self.is_ready(), timeout_s)
+    def wait_ready(self) -> bool:
+        """Wait until it answers; False when the process ended or its patience did."""
+        running.wait_until(lambda: self.pid is None or self.is_ready(), self.patience_s, 0.05)
         ready = self.pid is not None and self.is_ready()
         self._known = self._known or ready
         return ready

@@ -8,7 +8,7 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram
 
 _LOG = structlog.get_logger()
-_SERVED: set[int] = set()
+# Who answers for the health of each port this process serves.
+_HEALTH: dict[int, Callable[[], bool]] = {}
 _PREFIX = "hearthbeat_"
 # Seconds: from a local commit to the slowest thing a person still waits for.
 _SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 3.0, 10.0, 60.0)
@@ -56,31 +57,37 @@ async def served(
 ) -> AsyncIterator[None]:
     """While open, `GET /metrics` and `GET /health` answer on this loopback port; None: nothing.
 
-    `/health` is 200 while `healthy()`, else 503. A port this process serves already is left as
-    it is: a room may serve itself, and so may whoever runs it.
+    `/health` is 200 while `healthy()`, else 503. Opened again inside, on the same port, the
+    inner one answers for health: a room serves itself, and so does whoever runs it.
     """
-    if port is None or port in _SERVED:
+    if port is None:
         yield
-        return
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    elif port in _HEALTH:
+        outer, _HEALTH[port] = _HEALTH[port], healthy
         try:
-            async with asyncio.timeout(5.0):
-                request = (await reader.readline()).split()
-                writer.write(_answer(request[1] if len(request) > 1 else b"", healthy))
-                await writer.drain()
-        except (OSError, TimeoutError, ValueError) as error:
-            _LOG.debug("metrics_request_failed", error=str(error))
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", port)
-    _SERVED.add(port)
-    try:
-        async with server:
             yield
+        finally:
+            _HEALTH[port] = outer
+    else:
+        _HEALTH[port] = healthy
+        try:
+            async with await asyncio.start_server(partial(_serve, port), "127.0.0.1", port):
+                yield
+        finally:
+            del _HEALTH[port]
+
+
+async def _serve(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        async with asyncio.timeout(5.0):
+            request = (await reader.readline()).split()
+            path = request[1] if len(request) > 1 else b""
+            writer.write(_answer(path, _HEALTH[port]))
+            await writer.drain()
+    except (OSError, TimeoutError, ValueError) as error:
+        _LOG.debug("metrics_request_failed", error=str(error))
     finally:
-        _SERVED.discard(port)
+        writer.close()
 
 
 def _answer(path: bytes, healthy: Callable[[], bool]) -> bytes:

@@ -76,6 +76,7 @@ class MosquittoServer(EmbeddedServer):
 
     name: ClassVar[str] = "mosquitto"
     death_signal: ClassVar[str] = "TERM"
+    patience_s: ClassVar[float] = 60.0
     stop_signals = ((signal.SIGTERM, 3.0), (signal.SIGKILL, 2.0))
 
     def __init__(

@@ -33,6 +33,7 @@ class PostgresServer(EmbeddedServer):
     name: ClassVar[str] = "postgres"
     # Fast shutdown: sessions are cut, what was committed is checkpointed.
     death_signal: ClassVar[str] = "INT"
+    patience_s: ClassVar[float] = 900.0
     stop_signals = ((signal.SIGINT, 4.0), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 2.0))
 
     def __init__(

@@ -105,5 +105,8 @@ async def test_metrics_and_health_are_served_on_loopback():
         well = False
         assert (await client.get(f"http://127.0.0.1:{port}/health")).status_code == 503
         assert (await client.get(f"http://127.0.0.1:{port}/else")).status_code == 404
+        async with metrics.served(port):
+            assert (await client.get(f"http://127.0.0.1:{port}/health")).status_code == 200
+        assert (await client.get(f"http://127.0.0.1:{port}/health")).status_code == 503
     with pytest.raises(OSError, match="Connect call failed"):
         await asyncio.open_connection("127.0.0.1", port)
