@@ -1,1 +1,1 @@
-"""THE EDGE: transports carry bytes, drivers read them, the spool keeps them, the uplink sends them."""
+"""THE EDGE: a cuff's bytes become durable readings; a plan becomes a voice at the right minute."""
