@@ -48,6 +48,9 @@ class Connection(asyncio.Protocol, Generic[Packet]):
     def data_received(self, data: bytes) -> None:
         self.heard_at = asyncio.get_running_loop().time()
         self._buffer += data
+        self._drain()
+
+    def _drain(self) -> None:
         if self.lost.done():
             return
         try:
@@ -62,7 +65,7 @@ class Connection(asyncio.Protocol, Generic[Packet]):
     def _take_packets(self, view: memoryview) -> int:
         start, end = 0, len(view)
         while (length := packet_length(self._buffer, start, self._limit)) is not None:
-            if start + length > end:
+            if start + length > end or self.paused:
                 break
             with view[start : start + length] as packet:
                 decoded = self._decode(packet)
@@ -84,7 +87,7 @@ class Connection(asyncio.Protocol, Generic[Packet]):
         return transport is not None and transport.get_write_buffer_size() > _WRITE_BUFFER
 
     def pause(self, paused: bool) -> None:
-        """Stop, or go on, reading from the network."""
+        """Stop, or go on, taking packets and reading from the network."""
         if self._transport is None or self.paused == paused or self._transport.is_closing():
             return
         self.paused = paused
@@ -93,6 +96,8 @@ class Connection(asyncio.Protocol, Generic[Packet]):
         else:
             self.heard_at = asyncio.get_running_loop().time()
             self._transport.resume_reading()
+            # What was read before the pause comes first; not from inside the caller's work.
+            asyncio.get_running_loop().call_soon(self._drain)
 
     def fail(self, error: Exception) -> None:
         """End the connection, now."""

@@ -153,7 +153,8 @@ class Session:
         if packet.qos == QoS.AT_LEAST_ONCE:
             self._unacknowledged.append(arrival)
         self._in_hand += 1
-        # Receive Maximum bounds QoS 1; QoS 0 has no such bound, so the network has to wait.
+        # Receive Maximum does not bound QoS 0, and Mosquitto 2.0 goes beyond it after the first
+        # acknowledgement: then the network has to wait.
         if self._in_hand > self._options.receive_maximum and self.ready.is_set():
             connection.pause(True)
         self._on_message(arrival)
@@ -252,7 +253,7 @@ class Session:
         granted = await self._next(connection)
         if not isinstance(granted, mqtt5.SubAckPacket):
             raise SessionLostError("the broker did not answer SUBSCRIBE")
-        if any(code >= _REFUSED for code in granted.reason_codes):
+        if any(code.value >= _REFUSED for code in granted.reason_codes):
             raise SessionLostError(f"subscription refused: {granted.reason_codes}")
         _LOG.info("mqtt_up", client=self._options.client_id, session_present=answer.session_present)
         return float(answer.server_keep_alive or self._options.keep_alive_s)
@@ -303,7 +304,7 @@ class Session:
                 self._arrived(packet)
             case mqtt5.PubAckPacket():
                 self._outbox.acknowledged(packet.packet_id)
-                if packet.reason_code >= _REFUSED:
+                if packet.reason_code.value >= _REFUSED:
                     _LOG.warning("mqtt_publish_refused", reason=packet.reason_code.name)
                 self._send_waiting()
             case mqtt5.DisconnectPacket():

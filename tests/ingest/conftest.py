@@ -10,6 +10,8 @@ from typing import Any
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from ingest.service import serve
 from ingest.settings import IngestSettings
@@ -35,7 +37,10 @@ class Device:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, node, protocol=paho.MQTTv5)
         self._client.username_pw_set(node, node)
         self._client.on_message = self._on_message
-        self._client.connect(broker.host, broker.port)
+        session = Properties(PacketTypes.CONNECT)
+        session.SessionExpiryInterval = 600
+        self._client.connect(broker.host, broker.port, clean_start=False, properties=session)
+        self._client.reconnect_delay_set(1, 1)
         self._client.subscribe([(f"hh/1/dn/{node}/+", 1), ("hh/1/hub/status", 1)])
         self._client.loop_start()
         self._seq = 0
