@@ -49,6 +49,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     outcome: str | None
     next_step: str | None
     note: str | None
+    time_zone: str
 
 
 class Step(Struct, frozen=True, kw_only=True):

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from alerts import actions
+from alerts import actions, cards
 from care.api.deps import Db, HandlesEpisodes, Id, Limit, Me, Now, PatientInScope, Since, note
-from care.api.problem import PROBLEMS, missing, refused
+from care.api.problem import PROBLEMS, Problem, missing, refused
 from care.api.shapes import Asked, Text, Told
 from care.people.sign_in import SignedIn
-from store import episode_query, worklist
+from store import episode, episode_query, worklist
 from store.pool import Connection
 
 router = APIRouter(prefix="/api", tags=["episodes"], responses=PROBLEMS)
@@ -132,9 +132,21 @@ class ToldBody(Told):
     last_error: str | None
 
 
-class EpisodePage(EpisodeBody):
-    """An episode with its history and who was told."""
+class CardBody(Told):
+    """The episode as text for a person, in their language and the patient's local time."""
 
+    title: str
+    status: str
+    since: str
+    evidence: list[str]
+    rule: str
+    next_step: str
+
+
+class EpisodePage(EpisodeBody):
+    """An episode as a card, with its history and who was told."""
+
+    card: CardBody
     history: list[StepBody]
     notifications: list[ToldBody]
 
@@ -143,7 +155,7 @@ class Acknowledge(Asked):
     """You have seen it and act on it. `hours`: until when; then it returns to the worklist."""
 
     note: Text | None = None
-    hours: float | None = Field(default=None, gt=0, le=72)
+    hours: float | None = Field(default=None, gt=0, le=actions.LONGEST_HOURS)
 
 
 class Resolve(Asked):
@@ -204,10 +216,12 @@ async def read_episode(episode_id: Id, me: Me, conn: Db, now: Now) -> object:
 
 async def _page(conn: Connection, episode_id: int, me: SignedIn) -> EpisodePage:
     found = await episode_query.find_visible(conn, episode_id=episode_id, staff_id=me.staff_id)
-    if found is None:
+    whole = await episode.find(conn, episode_id)
+    if found is None or whole is None:
         raise missing()
     return EpisodePage(
         **EpisodeBody.model_validate(found).model_dump(),
+        card=CardBody.model_validate(cards.card(whole, locale=me.locale, zone=found.time_zone)),
         history=[
             StepBody.model_validate(step) for step in await episode_query.history(conn, episode_id)
         ],
@@ -237,7 +251,7 @@ async def acknowledge_episode(
             note=asked.note,
             hours=asked.hours,
         )
-    except actions.ActionRefused as error:
+    except actions.ActionError as error:
         raise _refusal(error) from error
     await note(conn, me, now, "acknowledge", "episode", episode_id)
     return await _page(conn, episode_id, me)
@@ -261,15 +275,18 @@ async def resolve_episode(
             note=asked.note,
             now=now,
         )
-    except actions.ActionRefused as error:
+    except actions.ActionError as error:
         raise _refusal(error) from error
     await note(conn, me, now, "resolve", "episode", episode_id, outcome=asked.outcome)
     return await _page(conn, episode_id, me)
 
 
-def _refusal(error: Exception) -> Exception:
+def _refusal(error: actions.ActionError) -> Problem:
+    if isinstance(error, actions.NotInScopeError):
+        return missing()
     return refused(
         f"{error}.".capitalize(),
         "GET the episode: somebody else may have acted on it in the meantime.",
-        name="episode-not-so",
+        status=409 if isinstance(error, actions.AlreadyClosedError) else 422,
+        name=error.code.replace("_", "-"),
     )

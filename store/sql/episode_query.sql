@@ -8,9 +8,15 @@ SELECT episode.id, episode.patient_id, patient.name AS patient_name, episode.nod
        episode.evidence, episode.policy, episode.step, episode.round, episode.escalate_at,
        episode.acknowledged_at, acknowledger.display_name AS acknowledged_by,
        episode.acknowledged_until, episode.closed_at, closer.display_name AS closed_by,
-       episode.outcome, episode.next_step, episode.note
+       episode.outcome, episode.next_step, episode.note,
+       coalesce((SELECT own.time_zone FROM patient_time_zone AS own
+                 WHERE own.patient_id = episode.patient_id AND own.since <= episode.opened_at
+                 ORDER BY own.since DESC LIMIT 1),
+                area.time_zone, 'Asia/Shanghai') AS time_zone
 FROM episode
 LEFT JOIN patient ON patient.id = episode.patient_id
+LEFT JOIN node ON node.id = episode.node_id
+LEFT JOIN area ON area.id = coalesce(patient.area_id, node.area_id)
 LEFT JOIN device ON device.id = episode.device_id
 LEFT JOIN staff AS acknowledger ON acknowledger.id = episode.acknowledged_by
 LEFT JOIN staff AS closer ON closer.id = episode.closed_by

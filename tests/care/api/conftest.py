@@ -12,7 +12,8 @@ from care.service import QuietServer
 from care.settings import CareSettings
 from runtime.clock import ManualClock
 from store.pool import Connection, make_pool
-from tests.care.village import Village, build as build_village
+from tests.care.village import Village
+from tests.care.village import build as build_village
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ async def address(database_url: str, clock: ManualClock) -> AsyncIterator[str]:
         config = uvicorn.Config(app, port=0, log_config=None, lifespan="off")
         server = QuietServer(config)
         running = asyncio.create_task(server.serve())
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"

@@ -13,25 +13,32 @@ from tests.care.village import Village
 PEOPLE = ("admin", "lead", "doctor", "nurse", "stranger", "teamless")
 OPEN_TO_ALL = {"sign_in", "read_health", "read_ready"}
 # Which roles an operation needs; whatever is not named here is for every role.
-ROLES: dict[str, set[str]] = {
-    **dict.fromkeys(
-        (
-            *("add_area", "add_team", "put_member", "remove_member", "add_staff"),
-            *("make_token", "revoke_tokens", "disable_staff"),
-        ),
-        {"admin"},
-    ),
-    **dict.fromkeys(
-        (
-            *("list_staff", "list_members", "list_rejects", "add_node", "add_device"),
-            *("bind_device", "unbind_device", "revoke_node", "renew_node_password"),
-        ),
-        {"admin", "lead"},
-    ),
-    **dict.fromkeys(
-        ("add_patient", "add_plan_item", "change_plan_item", "stop_plan_item"),
-        {"admin", "lead", "doctor"},
-    ),
+_ADMIN = frozenset({"admin"})
+_LEADS = _ADMIN | {"lead"}
+_DOCTORS = _LEADS | {"doctor"}
+_EVERY_ROLE = _DOCTORS | {"nurse"}
+ROLES = {
+    "add_area": _ADMIN,
+    "add_team": _ADMIN,
+    "put_member": _ADMIN,
+    "remove_member": _ADMIN,
+    "add_staff": _ADMIN,
+    "make_token": _ADMIN,
+    "revoke_tokens": _ADMIN,
+    "disable_staff": _ADMIN,
+    "list_staff": _LEADS,
+    "list_members": _LEADS,
+    "list_rejects": _LEADS,
+    "add_node": _LEADS,
+    "add_device": _LEADS,
+    "bind_device": _LEADS,
+    "unbind_device": _LEADS,
+    "revoke_node": _LEADS,
+    "renew_node_password": _LEADS,
+    "add_patient": _DOCTORS,
+    "add_plan_item": _DOCTORS,
+    "change_plan_item": _DOCTORS,
+    "stop_plan_item": _DOCTORS,
 }
 BODIES: dict[str, Any] = {
     "add_area": {"name": "x", "level": "nowhere"},  # never succeeds: the matrix changes nothing
@@ -104,14 +111,16 @@ async def test_p48_every_cell_of_the_matrix(
         path = of_zhao(template, village, episode)
         body = BODIES.get(operation, {} if method in ("POST", "PUT") else None)
         assert (await api.ask(None, method, path, body)).status_code == 401, operation
-        roles = ROLES.get(operation, {"admin", "lead", "doctor", "nurse"})
+        roles = ROLES.get(operation, _EVERY_ROLE)
         for who in PEOPLE:
             if who in ("admin", "stranger") and method != "GET":
                 continue  # they may, and would
             role = who if who in ("admin", "lead", "nurse") else "doctor"
             answer = await api.ask(who, method, path, body)
             told = (operation, who, answer.status_code, answer.text[:200])
-            scoped = any(f"{{{name}}}" in template for name in ("patient_id", "node_id", "episode_id"))
+            scoped = any(
+                f"{{{name}}}" in template for name in ("patient_id", "node_id", "episode_id")
+            )
             if role not in roles:
                 # Scope is looked at first or after: either way nothing is learnt.
                 assert answer.status_code in ({403, 404} if scoped else {403}), told
@@ -129,9 +138,13 @@ async def test_others_patients_look_like_nobody(api: Caller, village: Village) -
     """The same status, body and headers for somebody else's patient and for no patient."""
     other = await api.get("doctor", f"/api/patients/{village.patients['zhao']}")
     nobody = await api.get("doctor", "/api/patients/424242")
-    assert (other.status_code, other.json()) == (nobody.status_code, nobody.json()) == (
-        404,
-        nobody.json(),
+    assert (
+        (other.status_code, other.json())
+        == (nobody.status_code, nobody.json())
+        == (
+            404,
+            nobody.json(),
+        )
     )
     drop = {"date"}
     assert {k: v for k, v in other.headers.items() if k not in drop} == {
