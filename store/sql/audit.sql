@@ -12,7 +12,7 @@ ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: one_sign_in_at_a_time
 -- Guesses for one account wait for nothing: a second one at the same moment is told to come back.
-SELECT pg_try_advisory_xact_lock(4851003, hashtext(%(user_name)s))
+SELECT pg_try_advisory_xact_lock(4851005, hashtext(%(user_name)s))
 
 -- name: failed_sign_ins
 -- How often signing in failed: for this account from here since it last worked from here, for

@@ -83,4 +83,4 @@ SELECT id FROM node WHERE revoked_at > %(since)s
 
 -- name: only_one
 -- Waits until no other downlink works on this database; ends with the connection.
-SELECT pg_advisory_lock(4851003)
+SELECT pg_advisory_lock(4851004)

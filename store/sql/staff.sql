@@ -39,7 +39,7 @@ UPDATE staff SET disabled_at = %(now)s WHERE id = %(staff_id)s AND disabled_at I
 
 -- name: lock_first_start
 -- Two hubs starting at once make one administrator.
-SELECT pg_advisory_xact_lock(4851002)
+SELECT pg_advisory_xact_lock(4851006)
 
 -- name: has_administrator
 -- Whether there ever was one.

@@ -92,3 +92,15 @@ def test_dependencies_are_pinned_without_an_address() -> None:
     assert [
         line for line in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line)
     ] == []
+
+
+def test_every_advisory_lock_has_a_number_of_its_own() -> None:
+    """Two purposes under one lock number wait for each other without a reason to."""
+    numbers: dict[str, str] = {}
+    for path in sorted((ROOT / "store").rglob("*.*")):
+        if path.suffix not in {".sql", ".py"}:
+            continue
+        for number in re.findall(r"\b485[_]?1[_]?\d{3}\b", path.read_text(encoding="utf-8")):
+            plain = number.replace("_", "")
+            assert numbers.setdefault(plain, path.stem) == path.stem, (plain, path)
+    assert len(numbers) >= 5
