@@ -100,9 +100,12 @@ class Episode(Struct, frozen=True, kw_only=True):
     confirmation: str
     late: bool
     rule: str
+    rule_version: int
     reason: str
     evidence: list[Evidence]
+    tier: int
     onset_at: datetime
+    last_evidence_at: datetime
     opened_at: datetime
     acknowledged_at: datetime | None
     acknowledged_by: str | None

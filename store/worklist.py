@@ -4,6 +4,7 @@ Every query takes the staff id and shows only what that person's scope allows.
 """
 
 from datetime import date, datetime
+
 import msgspec
 from msgspec import Struct
 from psycopg.rows import class_row, dict_row
@@ -29,7 +30,9 @@ class Entry(Struct, frozen=True, kw_only=True):
     confirm_by: datetime | None
     late: bool
     rule: str
+    rule_version: int
     subject: str
+    tier: int
     reason: str
     evidence: list[Evidence]
     onset_at: datetime

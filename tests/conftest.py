@@ -10,5 +10,6 @@ pytest_plugins = [
     "tests.fixtures.fix_clock",
     "tests.fixtures.fix_database",
     "tests.fixtures.fix_broker",
+    "tests.fixtures.fix_browser",
     "tests.fixtures.fix_hub",
 ]

@@ -5,8 +5,7 @@ from typing import Final
 
 from nicegui import ui
 
-from alerts import reasons
-from care.console import evidence, words
+from care.console import evidence, judgement, words
 from care.console.episode_dialogs import EpisodeDialogs
 from care.console.frame import Frame
 from care.console.pieces import button, element, label, link, phone_link, pill
@@ -14,6 +13,10 @@ from store.worklist import Entry
 
 # Only what is urgent has a loud button: a list that shouts everywhere says nothing.
 LOUD: Final = frozenset({"high", "expired"})
+
+
+# The highest tier of an episode: nobody waited for a repeat.
+EMERGENCY: Final = 3
 
 
 class EpisodeCard:
@@ -26,6 +29,11 @@ class EpisodeCard:
         self.since: ui.label | None = None
         self.root = element("article", "card")
 
+    @property
+    def id(self) -> int:
+        """The episode shown; 0 before the first."""
+        return self.entry.id if self.entry else 0
+
     def show(self, entry: Entry, now: datetime) -> None:
         """Bring the card up to date."""
         if entry != self.entry:
@@ -36,9 +44,10 @@ class EpisodeCard:
 
     def _draw(self, entry: Entry, now: datetime) -> None:
         self.root.clear()
-        self.root.classes(replace=f"card card--{_look(entry)}")
+        wanted = "card--wanted" in self.root.classes
+        self.root.classes(replace=f"card card--{_look(entry)}{' card--wanted' if wanted else ''}")
         self.root.props["aria-label"] = f"{who(self.page, entry)}: {what(self.page, entry)}"
-        self.root.props["data-episode"] = str(entry.id)
+        self.root.props["id"] = f"episode-{entry.id}"
         with self.root:
             self._when(entry, now)
             self._who(entry, now)
@@ -49,7 +58,9 @@ class EpisodeCard:
     def _when(self, entry: Entry, now: datetime) -> None:
         say = self.page.say
         with element("div", "card__when"):
-            pill(say(f"tier.{entry.priority}"), entry.priority)
+            emergency = entry.priority == "high" and entry.tier >= EMERGENCY
+            word = "emergency" if emergency else entry.priority
+            pill(say(f"tier.{word}"), entry.priority)
             self.since = label("", "card__since")
             label(words.moment(say, entry.opened_at, entry.time_zone, now), "card__fine")
 
@@ -78,6 +89,9 @@ class EpisodeCard:
                     pill(say("worklist.late", when=when), "late")
             for line in _progress(self.page, entry, now):
                 label(line, "card__fine")
+            advice = judgement.of(entry, say.locale, entry.time_zone).next_step
+            if advice:
+                label(say("worklist.advice", advice=advice), "card__advice")
 
     def _evidence(self, entry: Entry, now: datetime) -> None:
         with element("div", "card__evidence"):
@@ -101,7 +115,7 @@ class EpisodeCard:
                 button(
                     say(f"worklist.{key}"),
                     loud,
-                    lambda: self.dialogs.acknowledge(entry.id, **names),
+                    lambda: self.dialogs.acknowledge(entry.id, priority=entry.priority, **names),
                     said=say("worklist.acknowledge_who", **names),
                 )
             button(
@@ -127,7 +141,7 @@ def who(page: Frame, entry: Entry) -> str:
 
 def what(page: Frame, entry: Entry) -> str:
     """The reason in the reader's language."""
-    return reasons.words(entry.reason).of(page.say.locale)
+    return judgement.of(entry, page.say.locale, entry.time_zone).title
 
 
 def _confirmation(page: Frame, entry: Entry, now: datetime) -> None:

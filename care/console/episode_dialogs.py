@@ -18,7 +18,6 @@ from store.pool import Connection
 log = structlog.get_logger()
 
 HOURS: Final = (1, 4, 12, 24)
-USUAL_HOURS: Final = 4
 OUTCOMES: Final = (
     "controlled",
     "medication_changed",
@@ -50,8 +49,9 @@ class EpisodeDialogs:
         self._acknowledge = _Acknowledge(self)
         self._resolve = _Resolve(self)
 
-    def acknowledge(self, episode_id: int, who: str, what: str) -> None:
+    def acknowledge(self, episode_id: int, who: str, what: str, priority: str) -> None:
         """Ask for how long, and a note."""
+        self._acknowledge.usual = min(HOURS, key=lambda n: abs(n - actions.HOURS[priority]))
         self._acknowledge.open(episode_id, who, what)
 
     def resolve(self, episode_id: int, who: str, what: str) -> None:
@@ -73,7 +73,7 @@ class EpisodeDialogs:
                     await self._note(conn, action, episode_id, now)
             good = seen is not None
             toast(said if good else page.say("problem.changed"), good=good)
-        except actions.ActionRefused:
+        except actions.ActionError:
             toast(page.say("problem.changed"), good=False)
         except Error as problem:
             log.warning("action not saved", episode_id=episode_id, problem=type(problem).__name__)
@@ -134,17 +134,18 @@ class _EpisodeDialog:
 
 class _Acknowledge(_EpisodeDialog):
     key = "acknowledge"
+    usual = HOURS[0]
 
     def fields(self) -> None:
         label(self.say("acknowledge.hours"), "field__label")
         options = {n: self.say("acknowledge.hours_n", n=n) for n in HOURS}
-        self.hours = ui.toggle(options, value=USUAL_HOURS).classes("choices")
+        self.hours = ui.toggle(options, value=self.usual).classes("choices")
         self.hours.props["aria-label"] = self.say("acknowledge.hours")
         self.hours.props("no-caps unelevated")
         self.note = _text(self.say("acknowledge.note"))
 
     def reset(self) -> None:
-        self.hours.value = USUAL_HOURS
+        self.hours.value = self.usual
         self.note.value = ""
 
     async def confirm(self) -> None:

@@ -4,8 +4,7 @@ from datetime import datetime
 
 from nicegui import ui
 
-from alerts import reasons
-from care.console import evidence, words
+from care.console import evidence, judgement, words
 from care.console.episode_dialogs import EpisodeDialogs
 from care.console.frame import Frame, Refresh
 from care.console.pieces import button, element, label, pill
@@ -57,12 +56,15 @@ class EpisodesPart:
                 if episode.late:
                     when = words.moment(say, episode.onset_at, zone, now)
                     pill(say("worklist.late", when=when), "late")
-            title = reasons.words(episode.reason).of(say.locale)
+            card = judgement.of(episode, say.locale, zone)
+            title = card.title
             label(title, "episode__title", tag="h3")
             label(words.moment(say, episode.opened_at, zone, now), "panel__fine")
             for line in self._ending(episode, now):
                 label(line, "episode__line")
-            self._more(episode, steps, now)
+            if open_now and card.next_step:
+                label(say("worklist.advice", advice=card.next_step), "card__advice")
+            self._more(episode, steps, card.rule, now)
             if open_now and self.page.visitor.may("handle_episode"):
                 self._actions(episode, title)
 
@@ -88,7 +90,7 @@ class EpisodesPart:
             lines.append(say("episodes.note", note=episode.note))
         return lines
 
-    def _more(self, episode: Episode, steps: list[Step], now: datetime) -> None:
+    def _more(self, episode: Episode, steps: list[Step], rule: str, now: datetime) -> None:
         """The evidence and the history, opened by the reader."""
         say, zone = self.page.say, self.person.time_zone
         with ui.expansion(say("episodes.history")).classes("more"), element("div", "more__body"):
@@ -101,9 +103,10 @@ class EpisodesPart:
                 for step in steps:
                     who = step.actor_name or say("phase.engine")
                     phase = say.known("phase", step.phase, step.phase)
-                    why = reasons.words(step.reason).of(say.locale)
                     when = words.moment(say, step.at, zone, now)
-                    label(f"{when} · {phase} · {who} · {why}", tag="li")
+                    parts = (when, phase, who, judgement.why(say, step))
+                    label(" · ".join(dict.fromkeys(part for part in parts if part)), tag="li")
+            label(rule, "panel__fine")
 
     def _actions(self, episode: Episode, title: str) -> None:
         say, name = self.page.say, self.person.name
@@ -112,7 +115,7 @@ class EpisodesPart:
                 button(
                     say("worklist.acknowledge"),
                     "main",
-                    lambda: self.dialogs.acknowledge(episode.id, name, title),
+                    lambda: self.dialogs.acknowledge(episode.id, name, title, episode.priority),
                     said=say("worklist.acknowledge_who", who=name, what=title),
                 )
             button(

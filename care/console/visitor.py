@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
+from urllib.parse import quote
 
 from fastapi import Request
 from msgspec import Struct
@@ -94,5 +95,6 @@ def language(request: Request, person: sign_in.SignedIn | None) -> str:
 
 def to_sign_in(request: Request) -> Response:
     """Send somebody to sign in, and back to where they wanted to go."""
-    path = request.url.path
-    return RedirectResponse("/sign-in" if path == "/" else f"/sign-in?next={path}", 303)
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    onward = "" if wanted == "/" else f"?next={quote(wanted, safe='/')}"
+    return RedirectResponse(f"/sign-in{onward}", 303)

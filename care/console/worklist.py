@@ -23,13 +23,13 @@ def register(console: Console) -> None:
     """Serve the worklist."""
 
     @ui.page("/")
-    async def page(request: Request) -> Response | None:
+    async def page(request: Request, episode: int | None = None) -> Response | None:
         visitor = await console.visitor(request)
         if visitor is None:
             return to_sign_in(request)
         with frame(console, visitor, current="worklist") as page:
             page.headline(visitor.say("worklist.title"))
-            view = _Worklist(page)
+            view = _Worklist(page, episode)
         await view.refresh()
         page.keep_fresh({"episode"}, view.refresh)
         return None
@@ -59,10 +59,14 @@ class _Section:
 
 
 class _Worklist:
-    """The list as one browser sees it: cards are kept, moved and redrawn, never all rebuilt."""
+    """The list as one browser sees it: cards are kept, moved and redrawn, never all rebuilt.
 
-    def __init__(self, page: Frame) -> None:
+    `wanted` is the episode a message led here for: it is outlined and brought into view.
+    """
+
+    def __init__(self, page: Frame, wanted: int | None) -> None:
         self.page = page
+        self.wanted = wanted
         self.cards: dict[int, EpisodeCard] = {}
         self.dialogs = EpisodeDialogs(page, self.refresh)
         with element("nav", "jumps") as jumps:
@@ -92,6 +96,16 @@ class _Worklist:
         for key, jump in self.jumps.items():
             jump.show(self.sections[key].shown)
         self.empty.visible = not entries
+        self._bring_into_view()
+
+    def _bring_into_view(self) -> None:
+        card = self.cards.get(self.wanted or 0)
+        if card is None:
+            return
+        self.wanted = None
+        card.root.classes("card--wanted")
+        place = f"document.getElementById('episode-{card.id}')"
+        ui.timer(0.5, lambda: ui.run_javascript(f"{place}?.scrollIntoView()"), once=True)
 
     def _fill(self, section: _Section, entries: Sequence[Entry]) -> None:
         for place, entry in enumerate(entries):

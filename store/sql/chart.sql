@@ -52,7 +52,8 @@ LIMIT %(limit)s
 -- name: episodes
 -- A patient's episodes, the open ones first, then the newest.
 SELECT episode.id, episode.priority, episode.state, episode.confirmation, episode.late,
-       episode.rule, episode.reason, episode.evidence, episode.onset_at, episode.opened_at,
+       episode.rule, episode.rule_version, episode.reason, episode.evidence, episode.tier,
+       episode.onset_at, episode.last_evidence_at, episode.opened_at,
        episode.acknowledged_at, acknowledger.display_name AS acknowledged_by,
        episode.closed_at, closer.display_name AS closed_by, episode.outcome, episode.next_step,
        episode.note

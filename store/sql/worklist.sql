@@ -9,7 +9,7 @@ SELECT * FROM (
                 WHEN episode.state = 'acknowledged' THEN 'in_hand'
                 ELSE episode.priority END AS section,
            episode.priority, episode.state, episode.confirmation, episode.confirm_by,
-           episode.late, episode.rule, episode.subject, episode.reason, episode.evidence,
+           episode.late, episode.rule, episode.rule_version, episode.subject, episode.tier, episode.reason, episode.evidence,
            episode.onset_at, episode.last_evidence_at, episode.opened_at, episode.step,
            episode.round, episode.acknowledged_at, episode.acknowledged_until,
            acknowledger.display_name AS acknowledged_by,

@@ -1,0 +1,34 @@
+"""What the rules say of an episode, in the reader's words: the card of `alerts` on our rows."""
+
+from alerts import cards
+from care.console.texts import Say
+from store.chart import Episode as ChartEpisode
+from store.chart import Step
+from store.episode import Episode
+from store.worklist import Entry
+
+
+def of(row: Entry | ChartEpisode, locale: str, zone: str) -> cards.Card:
+    """The episode's title, its rule with the source of its limits, and the advised next step."""
+    episode = Episode(
+        rule=row.rule,
+        rule_version=row.rule_version,
+        priority=row.priority,
+        state=row.state,
+        confirmation=row.confirmation,
+        late=row.late,
+        onset_at=row.onset_at,
+        last_evidence_at=row.last_evidence_at,
+        opened_at=row.opened_at,
+        reason=row.reason,
+        evidence=tuple(row.evidence),
+        tier=row.tier,
+    )
+    return cards.card(episode, locale=locale, zone=zone)
+
+
+def why(say: Say, step: Step) -> str:
+    """Why a step of the history was taken."""
+    text = say.known("why", step.reason, say.known("outcome", step.reason, step.reason))
+    note = step.detail.get("note")
+    return f"{text}: {note}" if note else text
