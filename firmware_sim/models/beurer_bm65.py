@@ -12,10 +12,10 @@ meter answers, without any checksum:
     F7        nothing                              good-bye
 
 s and d are mmHg less 25, p beats a minute, YY the year less 2000; the time is the meter's own
-wall clock, to the minute. Assumed, because no source says: the padding of the description (NUL),
-the size of the memory (30 records of the chosen user; the oldest makes room), that a record
-number outside the memory and any other byte stay unanswered, and what AC, always the same, means.
-A meter that shows LO, HI or an error stores nothing.
+wall clock, to the minute. Assumed, because no source says: the size of the memory (30 records of
+the chosen user; the oldest makes room), that a record number outside the memory and any other
+byte stay unanswered, and that a meter that shows LO, HI or an error stores nothing. What AC
+means is unknown; no source has seen another value there.
 """
 
 from collections import deque
@@ -25,7 +25,7 @@ from typing import Final
 from msgspec import Struct
 
 BAUD: Final = 4800
-DESCRIPTION: Final = b"Andon Blood Pressure Meter KD001".ljust(32, b"\x00")
+DESCRIPTION: Final = b"Andon Blood Pressure Meter KD001"
 
 _PING: Final = 0xAA
 _PONG: Final = b"\x55"
