@@ -96,7 +96,12 @@ def _signs(events: Sequence[EventItem], affected: Affected) -> None:
 async def _calls(
     conn: Connection, events: Sequence[EventItem], settings: AlertsSettings, now: datetime
 ) -> None:
-    calls = [event for event in events if call_for_help.is_call(event)]
+    # A call that is in the feed twice is one call.
+    once: dict[tuple[str, str], EventItem] = {}
+    for event in events:
+        if call_for_help.is_call(event):
+            once.setdefault((event.node_id, event.event_id), event)
+    calls = list(once.values())
     cancels = [event for event in events if event.type == call_for_help.CANCEL and event.ref]
     if not calls and not cancels:
         return

@@ -92,9 +92,10 @@ def pressure(reading: WindowReading) -> tuple[float, float] | None:
     return sys, dia
 
 
-def key_of(device_id: int, kind: str, measured_at: datetime, ordinal: int) -> str:
+def key_of(device_id: int, kind: str, measured_at: datetime, ordinal: int, beside: str = "") -> str:
     """The identity of a reading as evidence: that of its row, without the patient."""
-    return f"r:{device_id}:{kind}:{to_millis(measured_at)}:{ordinal}"
+    own = f"r:{device_id}:{kind}:{to_millis(measured_at)}:{ordinal}"
+    return f"{own}/{beside}" if beside else own
 
 
 def evidence_of(
@@ -102,7 +103,13 @@ def evidence_of(
 ) -> Evidence:
     """A reading as a piece of evidence."""
     return Evidence(
-        key=key_of(reading.device_id, reading.kind, reading.measured_at, reading.ordinal),
+        key=key_of(
+            reading.device_id,
+            reading.kind,
+            reading.measured_at,
+            reading.ordinal,
+            reading.beside,
+        ),
         type="reading",
         at=reading.measured_at,
         received_at=reading.received_at,

@@ -21,7 +21,8 @@ _SQL = queries("window")
 class WindowReading(Struct, frozen=True, kw_only=True):
     """One reading as stored. `values` are v0..v3 of its kind, in the canonical unit.
 
-    `session_done` says that the guided session it belongs to had ended with it.
+    `session_done` says that the guided session it belongs to had ended with it. `beside` is not
+    empty for a reading kept beside the one that holds its identity: the message it came with.
     """
 
     device_id: int
@@ -37,6 +38,7 @@ class WindowReading(Struct, frozen=True, kw_only=True):
     session_id: str | None
     session_done: bool
     received_at: datetime
+    beside: str = ""
 
 
 class WindowEvent(Struct, frozen=True, kw_only=True):
@@ -178,6 +180,7 @@ async def _readings(
             session_id=row[13],
             session_done=bool(row[14]),
             received_at=row[15],
+            beside=row[16],
         )
         for row in await cursor.fetchall()
     ]

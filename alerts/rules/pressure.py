@@ -152,7 +152,8 @@ def _chain(window: Window, reading: WindowReading) -> tuple[Sample, ...]:
     samples = [
         Sample(other.measured_at, value[0], value[1])
         for other in window.near(reading.measured_at, 2 * LENGTH, LENGTH)
-        if other.session_id is None and _same_person(window, reading, other)
+        if other.session_id is None and other.beside == reading.beside
+        if _same_person(window, reading, other)
         if (value := pressure(other)) is not None
     ]
     for session in sessions(samples):
@@ -205,6 +206,7 @@ def _normal(criterion: Criterion, reading: WindowReading) -> bool:
     """Good enough to set another reading aside: believable, timed, and not beyond the limit."""
     value = pressure(reading)
     believable = not has(reading, "implausible") and reading.clock != _UNTRUSTED
+    believable = believable and not reading.beside
     return value is not None and believable and not criterion.over(*value)
 
 

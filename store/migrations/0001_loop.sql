@@ -275,6 +275,7 @@ CREATE TABLE reading_conflict (
     UNIQUE (node_id, boot, seq, device_id, kind, measured_at, ordinal)
 );
 CREATE INDEX reading_conflict_reading ON reading_conflict (device_id, kind, measured_at);
+CREATE INDEX reading_conflict_patient ON reading_conflict (patient_id, measured_at);
 
 -- What a reading was before a correction or a reassignment. Append-only.
 CREATE TABLE reading_history (

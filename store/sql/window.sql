@@ -1,22 +1,44 @@
 -- name: of_patients
 -- Pressures and failed measurements of each patient since an instant, in measured order.
-SELECT r.device_id, r.node_id, r.kind, r.measured_at, r.ordinal, r.patient_id,
-       r.v0, r.v1, r.v2, r.v3, r.flags, r.clock::text, r.who, r.session_id,
-       coalesce(r.context #>> '{session,done}', '0') NOT IN ('0', 'false'), r.received_at
+SELECT r.*
 FROM unnest(%(ids)s::bigint[], %(since)s::timestamptz[]) AS wanted (patient_id, since)
-JOIN reading r ON r.patient_id = wanted.patient_id AND r.measured_at >= wanted.since
-WHERE r.kind = 'bp' OR r.flags & %(failed)s <> 0
-ORDER BY r.patient_id, r.measured_at, r.device_id, r.ordinal
+CROSS JOIN LATERAL (
+    SELECT device_id, node_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
+           clock::text, who, session_id,
+           coalesce(context #>> '{session,done}', '0') NOT IN ('0', 'false') AS session_done,
+           received_at, '' AS beside
+    FROM reading
+    WHERE reading.patient_id = wanted.patient_id AND measured_at >= wanted.since
+      AND (kind = 'bp' OR flags & %(failed)s <> 0)
+    UNION ALL
+    -- What claims the place of another reading is judged as well.
+    SELECT device_id, node_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
+           'other', NULL, NULL, false, received_at, boot || ':' || seq
+    FROM reading_conflict
+    WHERE reading_conflict.patient_id = wanted.patient_id AND measured_at >= wanted.since
+      AND (kind = 'bp' OR flags & %(failed)s <> 0)) AS r
+ORDER BY r.patient_id, r.measured_at, r.device_id, r.ordinal, r.beside
 
 -- name: of_devices
 -- The same of readings nobody owns yet.
-SELECT r.device_id, r.node_id, r.kind, r.measured_at, r.ordinal, r.patient_id,
-       r.v0, r.v1, r.v2, r.v3, r.flags, r.clock::text, r.who, r.session_id,
-       coalesce(r.context #>> '{session,done}', '0') NOT IN ('0', 'false'), r.received_at
+SELECT r.*
 FROM unnest(%(ids)s::bigint[], %(since)s::timestamptz[]) AS wanted (device_id, since)
-JOIN reading r ON r.device_id = wanted.device_id AND r.measured_at >= wanted.since
-WHERE r.patient_id IS NULL AND (r.kind = 'bp' OR r.flags & %(failed)s <> 0)
-ORDER BY r.device_id, r.measured_at, r.ordinal
+CROSS JOIN LATERAL (
+    SELECT device_id, node_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
+           clock::text, who, session_id,
+           coalesce(context #>> '{session,done}', '0') NOT IN ('0', 'false') AS session_done,
+           received_at, '' AS beside
+    FROM reading
+    WHERE reading.device_id = wanted.device_id AND measured_at >= wanted.since AND patient_id IS NULL
+      AND (kind = 'bp' OR flags & %(failed)s <> 0)
+    UNION ALL
+    -- What claims the place of another reading is judged as well.
+    SELECT device_id, node_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
+           'other', NULL, NULL, false, received_at, boot || ':' || seq
+    FROM reading_conflict
+    WHERE reading_conflict.device_id = wanted.device_id AND measured_at >= wanted.since AND patient_id IS NULL
+      AND (kind = 'bp' OR flags & %(failed)s <> 0)) AS r
+ORDER BY r.device_id, r.measured_at, r.ordinal, r.beside
 
 -- name: events
 -- What a patient answered, and whether they fell.
