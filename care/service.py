@@ -41,11 +41,12 @@ async def serve(settings: CareSettings, clock: Clock) -> None:
     async with make_pool(settings.database_url, name="care", size=settings.pool_size) as pool:
         app = build(settings, pool, clock)
         console.mount(app, pool, clock, settings, settings.lifetime)
-        server = QuietServer(_configured(app, settings))
+        server = QuietServer(configured(app, settings))
         await run_tasks({"http": _run(server), "prune": _prune(pool, clock)})
 
 
-def _configured(app: object, settings: CareSettings) -> uvicorn.Config:
+def configured(app: object, settings: CareSettings) -> uvicorn.Config:
+    """How the application is served: addresses, TLS, proxies, and what is not told."""
     proxies = settings.trusted_proxies
     return uvicorn.Config(
         app,  # type: ignore[arg-type]

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-import uvicorn
 
 from care.api.app import build
-from care.service import QuietServer
+from care.service import QuietServer, configured
 from care.settings import CareSettings
 from runtime.clock import ManualClock
 from store.pool import Connection, make_pool
@@ -26,12 +25,14 @@ async def village(conn: Connection, clock: ManualClock) -> Village:
 async def address(database_url: str, clock: ManualClock) -> AsyncIterator[str]:
     """Where the application listens, on a free port."""
     settings = CareSettings(
-        database_url=database_url, device_mqtt_host="hub.example", device_mqtt_port=1883
+        database_url=database_url,
+        http_port=0,
+        device_mqtt_host="hub.example",
+        device_mqtt_port=1883,
     )
     async with make_pool(database_url, name="test care", size=4) as pool:
         app = build(settings, pool, clock)
-        config = uvicorn.Config(app, port=0, log_config=None, lifespan="off")
-        server = QuietServer(config)
+        server = QuietServer(configured(app, settings))
         running = asyncio.create_task(server.serve())
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)

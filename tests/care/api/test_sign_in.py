@@ -52,27 +52,19 @@ async def test_a_session_expires(client: httpx.AsyncClient, clock: ManualClock) 
     assert "sign-in" in gone.json()["hint"]
 
 
-@pytest.mark.parametrize(
-    ("headers", "body"),
-    [
-        pytest.param({"content-type": "text/plain"}, b"{}", id="a form of another site"),
-        pytest.param(
-            {"content-type": "application/x-www-form-urlencoded"}, b"a=1", id="a usual form"
-        ),
-        pytest.param(
-            {"content-type": "application/json", "sec-fetch-site": "cross-site"},
-            b"{}",
-            id="a script of another site",
-        ),
-    ],
+FORGED = (
+    ({"content-type": "text/plain"}, b"{}"),
+    ({"content-type": "application/x-www-form-urlencoded"}, b"a=1"),
+    ({"content-type": "application/json", "sec-fetch-site": "cross-site"}, b"{}"),
 )
-async def test_a_session_refuses_forged_changes(
-    client: httpx.AsyncClient, headers: dict[str, str], body: bytes
-) -> None:
+
+
+async def test_a_session_refuses_forged_changes(client: httpx.AsyncClient) -> None:
     """A change with the cookie must be JSON and from our own pages."""
     await client.post("/api/sign-in", json=ME)
-    forged = await client.post("/api/sign-out", content=body, headers=headers)
-    assert forged.status_code == 403
+    for headers, body in FORGED:
+        forged = await client.post("/api/sign-out", content=body, headers=headers)
+        assert forged.status_code == 403, headers
     assert (await client.get("/api/me")).status_code == 200
 
 
@@ -92,21 +84,21 @@ async def test_lock_out_after_failures(
     assert await actions(conn) == ["sign_in_failed"] * 6 + ["sign_in"]
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "Bearer hbt_wrong",
-        "Bearer",
-        "Basic d2FuZzpwYXNz",
-        "Bearer hbt_\udcff",
-        "bearer\thbt_x",
-        "Bearer " + "x" * 5000,
-    ],
+WRONG = (
+    "Bearer hbt_wrong",
+    "Bearer",
+    "Basic d2FuZzpwYXNz",
+    "Bearer hbt_\udcff",
+    "bearer\thbt_x",
+    "Bearer " + "x" * 5000,
 )
-async def test_a_wrong_token_is_nobody(client: httpx.AsyncClient, value: str) -> None:
+
+
+async def test_a_wrong_token_is_nobody(client: httpx.AsyncClient) -> None:
     """Whatever is in the header: 401, never a fault, and no cookie helps beside it."""
     await client.post("/api/sign-in", json=ME)
-    raw = [(b"authorization", value.encode("utf-8", "surrogateescape"))]
-    answer = await client.get("/api/me", headers=raw)
-    assert answer.status_code == 401
-    assert answer.headers["www-authenticate"].startswith("Bearer")
+    for value in WRONG:
+        raw = [(b"authorization", value.encode("utf-8", "surrogateescape"))]
+        answer = await client.get("/api/me", headers=raw)
+        assert answer.status_code == 401, value[:20]
+        assert answer.headers["www-authenticate"].startswith("Bearer")
