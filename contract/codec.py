@@ -10,11 +10,11 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from contract import messages, pointer, shape
-from contract.errors import Refused, refused
+from contract.errors import refused
 from contract.shape import MAX_PACKET
 from contract.topics import UP_KINDS
 
-__all__ = ["MAX_PACKET", "MAX_SAMPLES", "MAX_SERIES", "decode", "decode_down", "encode", "identify"]
+__all__ = ["MAX_PACKET", "MAX_SAMPLES", "MAX_SERIES", "decode", "decode_down", "encode"]
 
 MAX_SERIES: Final = 64
 MAX_SAMPLES: Final = 20_000
@@ -58,14 +58,6 @@ _DOWN: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
     "time": msgspec.json.Decoder(messages.TimeAnswer),
     "status": msgspec.json.Decoder(messages.HubStatus),
 }
-
-
-class _Identity(msgspec.Struct, frozen=True):
-    boot: messages.Boot
-    seq: messages.Count
-
-
-_IDENTITY: Final = msgspec.json.Decoder(_Identity)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -89,15 +81,6 @@ def decode_down(kind: str, payload: bytes) -> Down:
         raise refused("E1001", got=kind)
     message: Down = _decode(decoder, payload)
     return message
-
-
-def identify(payload: bytes) -> tuple[int, int] | None:
-    """(boot, seq) of a message that was refused, so that it can be receipted all the same."""
-    try:
-        identity: _Identity = _decode(_IDENTITY, payload)
-    except Refused:
-        return None
-    return identity.boot, identity.seq
 
 
 def encode(message: msgspec.Struct) -> bytes:

@@ -67,11 +67,6 @@ def next_state(current: str, said: str, *, at: datetime, window_to: datetime) ->
     return new
 
 
-def takes_over(current: str, said: str, *, at: datetime, window_to: datetime) -> bool:
-    """The report changes the state of the dose."""
-    return next_state(current, said, at=at, window_to=window_to) != current
-
-
 def settle(reports: Iterable[Report], *, window_to: datetime) -> Report | None:
     """The report a dose stands by: the strongest, among equals the earliest; None without any.
 
@@ -87,8 +82,3 @@ def settle(reports: Iterable[Report], *, window_to: datetime) -> Report | None:
 
 def _strength(report: Report) -> tuple[int, datetime, str, str]:
     return -_RANK[report.state], report.at, report.by or "", report.why or ""
-
-
-def missed_at(state: str, *, window_to: datetime, now: datetime) -> bool:
-    """An open dose whose window is over is missed, until somebody says otherwise."""
-    return state in OPEN and now > window_to

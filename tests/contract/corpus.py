@@ -26,6 +26,7 @@ DOWN = {
     "plan.json": "plan",
     "reminder.json": "reminder",
     "cmd.json": "cmd",
+    "cmd_ask.json": "cmd",
     "time_answer.json": "time",
     "hub_status.json": "status",
 }

@@ -175,14 +175,6 @@ def test_topics_are_told_apart() -> None:
         codec.decode_down("obs", b"{}")
 
 
-def test_a_refused_message_is_still_named_for_its_receipt() -> None:
-    """Boot and seq come back even when the rest does not fit; None when they do not either."""
-    assert codec.identify(b'{"v":0,"boot":12,"seq":9,"ser":"?"}') == (12, 9)
-    assert codec.identify(b'{"v":0,"boot":-1,"seq":9}') is None
-    assert codec.identify(b'{"boot":12,"seq":9') is None
-    assert codec.identify(b'{"boot":12,"seq":9,"x":' + b"[" * 100_000) is None
-
-
 def test_leading_blanks_are_json() -> None:
     """A line feed before the object is taken, as every JSON parser takes it."""
     assert isinstance(codec.decode("event", b"\n " + golden("event_fall.json")), Event)

@@ -107,6 +107,7 @@ def test_downlinks_mean_what_they_say() -> None:
     )
     assert plan.items[0].occ[0] == (1795392000000, "r7-1123a")
     assert decoded("cmd.json").args == {"k": "bp"}
+    assert [option["id"] for option in decoded("cmd_ask.json").args["options"]] == ["yes", "no"]
     reject = decoded("fb_reject.json")
     assert (reject.code, reject.path, reject.retry, reject.kept) == ("E3102", "/ser/2/u", False, 2)
     assert decoded("fb_receipt.json").rcpt == messages.Receipt(

@@ -7,17 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from measures.dose import (
-    FINAL,
-    OPEN,
-    SAID,
-    STATES,
-    Report,
-    missed_at,
-    next_state,
-    settle,
-    takes_over,
-)
+from measures.dose import FINAL, SAID, STATES, Report, next_state, settle
 
 DUE = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 END = DUE + timedelta(hours=1)
@@ -59,7 +49,6 @@ IN, AFTER = DUE + timedelta(minutes=5), END + timedelta(minutes=5)
 def test_one_report(current: str, said: str, at: datetime, state: str) -> None:
     """What one more report makes of a dose."""
     assert next_state(current, said, at=at, window_to=END) == state
-    assert takes_over(current, said, at=at, window_to=END) is (state != current)
 
 
 REPORTS = st.lists(
@@ -112,10 +101,3 @@ def test_among_equals_the_earliest_stands() -> None:
     early, late = Report("taken", IN, "voice"), Report("taken", END, "button")
     assert settle([late, early], window_to=END) == early
     assert settle([], window_to=END) is None
-
-
-def test_only_an_open_dose_is_missed_and_only_after_its_window() -> None:
-    """At the end of the window there is still time."""
-    for state in STATES:
-        assert not missed_at(state, window_to=END, now=END)
-        assert missed_at(state, window_to=END, now=AFTER) is (state in OPEN)
