@@ -63,14 +63,14 @@ async def home_comes_up(scene: Scene) -> None:
 
 async def normal_reading(scene: Scene) -> None:
     """A normal reading arrives and frightens nobody."""
-    scene.home.cuff.measure(*NORMAL)
+    scene.home.measure(*NORMAL)
     await _reading_stored(scene, NORMAL, "ingest: normal reading, cuff to API")
 
 
 async def severe_reading(scene: Scene) -> None:
     """A severe one opens a pending episode: nobody is paged, the robot asks for a repeat."""
     scene.severe_at = scene.clock.now()
-    scene.home.cuff.measure(*SEVERE)
+    scene.home.measure(*SEVERE)
     await _reading_stored(scene, SEVERE, "ingest: severe reading, cuff to API")
 
     async def pending() -> dict[str, Any] | None:
@@ -172,7 +172,7 @@ async def dose_arrives(scene: Scene) -> None:
 async def repeat_given(scene: Scene) -> None:
     """A minute later the second severe reading confirms; somebody is told, acts, and closes."""
     await _until_the_next_minute(scene)
-    scene.home.cuff.measure(*SEVERE_AGAIN)
+    scene.home.measure(*SEVERE_AGAIN)
     await _reading_stored(scene, SEVERE_AGAIN, "ingest: the repeat, cuff to API")
 
     async def confirmed() -> dict[str, Any] | None:

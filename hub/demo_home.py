@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from firmware_sim.cuff import SimulatedCuff
+from firmware_sim.household import Household
+from firmware_sim.physiology import Person, Pressure
 from gateway.help_call import STAGES
 from gateway.texts import CALL_STAGES
 from hub.demo_village import Home
@@ -32,11 +33,12 @@ class LiveHome:
         *,
         broker: tuple[str, int],
         screen_port: int,
+        person: Person | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """`environment` is more of HEARTHBEAT_GATEWAY_…, for example shorter times."""
         self.home = home
-        self.cuff = SimulatedCuff(clock)
+        self.household = Household(clock, people=[person] if person else [])
         self.screen_url = f"http://127.0.0.1:{screen_port}"
         self.robot = Robot(self.screen_url)
         self._folder = folder
@@ -52,7 +54,7 @@ class LiveHome:
     async def __aenter__(self) -> Self:
         """Plug in the cuff and start the gateway; returns at once."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.cuff.__enter__()
+        self.household.__enter__()
         self.start()
         return self
 
@@ -65,16 +67,20 @@ class LiveHome:
         """Stop the gateway and pull the cuff's cable out."""
         await self.robot.close()
         await asyncio.to_thread(self.stop)
-        self.cuff.__exit__(kind, error, trace)
+        self.household.__exit__(kind, error, trace)
 
     @property
     def pid(self) -> int | None:
         """The gateway's process id while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
+    def measure(self, sys: int, dia: int, pulse: int) -> None:
+        """Somebody measures, and the cuff shows this."""
+        self.household.measure(Pressure(sys, dia, pulse))
+
     def start(self) -> None:
         """Power on: start the gateway where its state was left."""
-        settings = self._settings | {"HEARTHBEAT_GATEWAY_SERIAL": str(self.cuff.path)}
+        settings = self._settings | {"HEARTHBEAT_GATEWAY_SERIAL": str(self.household.cuff.path)}
         line = command_as(None, [sys.executable, "-m", "hub.main", "gateway"], death_signal="KILL")
         log = os.open(self._folder / "gateway.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:

@@ -1,0 +1,78 @@
+"""Four weeks of a home's past: a plan, its doses, and what its gateway would have reported.
+
+The readings and answers arrive as they would after a long outage: over MQTT, from the home's own
+node, receipted by the hub.
+"""
+
+from datetime import datetime, time, timedelta
+from typing import Final
+
+from psycopg import AsyncConnection
+
+from contract.messages import Birth, DeclaredSeries, SubDevice
+from downlink.plan_message import spans_by_patient, wanted_doses
+from firmware_sim.history import DueDose, live_through
+from firmware_sim.node import SimulatedNode
+from firmware_sim.physiology import Person
+from hub.demo_village import Home
+from store import dose, plan, revision
+from store.pool import Connection
+
+WEEKS: Final = 4
+_TIMES: Final = (time(8, 0), time(20, 0))
+
+
+def person_of(home: Home) -> Person:
+    """The physiology behind an invented name; the same every time."""
+    who = home.person
+    return Person(seed=home.patient_id, sys=who.sys, dia=who.dia, takes=who.adherence)
+
+
+async def remember(database_url: str, broker_url: str, home: Home, now: datetime) -> int:
+    """Give the home its past; returns how many readings the hub has receipted."""
+    since = now - timedelta(weeks=WEEKS)
+    async with await AsyncConnection.connect(database_url, autocommit=True) as conn:
+        due = await _prescribe(conn, home, since, now)
+    past = live_through(person_of(home), since=since, until=now, doses=due)
+    async with SimulatedNode(broker_url, persistent=False) as node:
+        node.send(_birth())
+        for message in (*past.observations, *past.acknowledgements):
+            node.send(message)
+        node.say("sleeping")
+        await node.receipted()
+    return len(past.measured)
+
+
+async def _prescribe(conn: Connection, home: Home, since: datetime, now: datetime) -> list[DueDose]:
+    """A medicine twice a day since then, with the doses that were due."""
+    item = plan.NewPlanItem(
+        patient_id=home.patient_id,
+        node_id=home.node_id,
+        drug="氨氯地平 Amlodipine",
+        dose_text="5 mg",
+        text_zh="请服用氨氯地平 1 片",
+        text_en="Please take 1 tablet of amlodipine",
+        times=_TIMES,
+        starts_on=since.date(),
+    )
+    async with conn.transaction():
+        await plan.add_item(conn, item, staff_id=None, now=since)
+        items = await plan.active_items(conn, home.node_id)
+        spans = spans_by_patient(await revision.zones_of(conn, [home.patient_id]))
+        wanted = wanted_doses(items, spans, [], now=since, until=now)
+        await dose.put_doses(conn, home.node_id, wanted, since)
+    return [DueDose(each.id, each.due_at) for each in wanted]
+
+
+def _birth() -> Birth:
+    return Birth(
+        v=0,
+        boot=0,
+        seq=0,
+        clk="ntp",
+        maker="hearthbeat",
+        model="demo home",
+        level="gateway",
+        devs=[SubDevice(dev="cuff1", type="bpm", maker="Beurer", model="BM 65")],
+        ser=[DeclaredSeries(k="bp", dev="cuff1")],
+    )
