@@ -64,7 +64,7 @@ class Downlink:
             self._work.clear()
             await self.round()
             self._letters.set()
-            await _woken(self._work, self._settings.downlink_poll_s)
+            await _woken(self._work, self._settings.poll_s)
 
     async def round(self) -> None:
         """Take what was answered, do what is due, make the revisions that are wanted."""
@@ -109,15 +109,15 @@ class Downlink:
                 attempt = 0 if self.linked else attempt + 1
                 _LOG.warning("broker_away", reason=str(error))
             self.linked = False
-            cap = self._settings.downlink_reconnect_cap_s
+            cap = self._settings.reconnect_cap_s
             await asyncio.sleep(full_jitter(attempt, base=_RECONNECT_BASE_S, cap=cap))
 
     async def _linked(self) -> None:
         settings = self._settings
         async with connect(
             parse_broker_url(settings.broker_url),
-            client_id=settings.downlink_client_id,
-            timeout_s=settings.downlink_publish_timeout_s,
+            client_id=settings.client_id,
+            timeout_s=settings.publish_timeout_s,
         ) as link:
             self.linked = True
             publisher = Publisher(self._pool, link, self._clock)
@@ -126,7 +126,7 @@ class Downlink:
                 self._letters.clear()
                 await publisher.clear_revoked()
                 if not await publisher.publish_waiting():
-                    await _woken(self._letters, settings.downlink_poll_s)
+                    await _woken(self._letters, settings.poll_s)
         raise LinkDownError("the broker has closed the connection")
 
 
@@ -148,4 +148,4 @@ async def serve(settings: DownlinkSettings, clock: Clock) -> None:
                     await Downlink(settings, clock, pool).run(ears)
             except* OperationalError as group:
                 _LOG.warning("database_away", reason=str(group.exceptions[0]))
-            await asyncio.sleep(settings.downlink_poll_s)
+            await asyncio.sleep(settings.poll_s)

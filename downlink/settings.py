@@ -1,33 +1,46 @@
-"""Settings of downlink; environment variables HEARTHBEAT_<NAME>. Times are in seconds."""
+"""Settings of downlink; its own are HEARTHBEAT_DOWNLINK_<NAME>. Times are in seconds."""
 
 from datetime import timedelta
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from runtime.settings import ServiceSettings
+
+
+def _own(name: str, default: Any, **limits: Any) -> Any:
+    """A knob of this room: HEARTHBEAT_DOWNLINK_<NAME>, or by its name in code."""
+    return Field(default, validation_alias=f"HEARTHBEAT_DOWNLINK_{name.upper()}", **limits)
 
 
 class DownlinkSettings(ServiceSettings):
     """What downlink needs, with the defaults of the safety rules."""
 
+    model_config = SettingsConfigDict(
+        env_prefix="HEARTHBEAT_", extra="ignore", frozen=True, populate_by_name=True
+    )
+
     # Its own client id at the broker; a second process waits for a lock, it does not evict.
-    downlink_client_id: str = "hub-downlink"
+    client_id: str = _own("client_id", "hub-downlink")
     # Looking is the truth; notifications only make it faster.
-    downlink_poll_s: float = 1.0
-    downlink_publish_timeout_s: float = 10.0
-    downlink_reconnect_cap_s: float = 5.0
+    poll_s: float = _own("poll_s", 1.0, gt=0)
+    publish_timeout_s: float = _own("publish_timeout_s", 10.0, gt=0)
+    reconnect_cap_s: float = _own("reconnect_cap_s", 5.0, gt=0)
 
     # A device holds at least 14 days; renewed when the published 15 have shrunk to that.
-    plan_days: float = 15.0
-    plan_at_least_days: float = 14.0
+    plan_days: float = _own("plan_days", 15.0, gt=0)
+    plan_at_least_days: float = _own("plan_at_least_days", 14.0, gt=0)
 
     # A dose without an answer is missed so long after its window, when the device is there ...
-    missed_grace_s: float = 900.0
+    missed_grace_s: float = _own("missed_grace_s", 900.0, ge=0)
     # ... and so long after it when the device is not.
-    device_away_s: float = 86_400.0
+    device_away_s: float = _own("device_away_s", 86_400.0, ge=0)
 
     # How long after its expiry the answer of a command that was sent may still be on its way,
-    sent_grace_s: float = 5.0
+    sent_grace_s: float = _own("sent_grace_s", 5.0, ge=0)
     # and how long a person may take for what the device has accepted.
-    accepted_grace_s: float = 300.0
+    accepted_grace_s: float = _own("accepted_grace_s", 300.0, ge=0)
 
     @property
     def plan_length(self) -> timedelta:

@@ -125,6 +125,7 @@ def history(
 
     async def send() -> None:
         async with SimulatedNode(broker) as node:
+            await node.hub_ready()
             for message in past.observations:
                 node.send(message)
             await node.receipted(timeout_s=60.0)

@@ -99,6 +99,10 @@ class SimulatedNode:
                 self._changed.clear()
                 await self._changed.wait()
 
+    async def hub_ready(self, *, timeout_s: float = 30.0) -> None:
+        """Wait until the hub says it takes data: what is published before may be gone."""
+        await self.heard("status", lambda status: status.s == "ready", timeout_s=timeout_s)
+
     async def heard(
         self, kind: str, wanted: Callable[[Any], bool] = lambda _: True, *, timeout_s: float = 10.0
     ) -> Any:

@@ -45,8 +45,8 @@ def fast(database_url: str, broker: LiveBroker, **more: Any) -> DownlinkSettings
     values = {
         "database_url": database_url,
         "broker_url": broker.url("hub-downlink"),
-        "downlink_poll_s": 0.2,
-        "downlink_reconnect_cap_s": 0.3,
+        "poll_s": 0.2,
+        "reconnect_cap_s": 0.3,
     }
     return DownlinkSettings(**(values | more))
 
@@ -67,9 +67,9 @@ class Process:
 
     def __init__(self, settings: DownlinkSettings) -> None:
         self._environment = os.environ | {
-            f"HEARTHBEAT_{name.upper()}": str(value)
-            for name, value in settings.model_dump().items()
-            if value is not None
+            "HEARTHBEAT_DATABASE_URL": settings.database_url,
+            "HEARTHBEAT_BROKER_URL": settings.broker_url,
+            "HEARTHBEAT_DOWNLINK_POLL_S": str(settings.poll_s),
         }
         self._process: subprocess.Popen[bytes] | None = None
 
