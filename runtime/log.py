@@ -17,6 +17,10 @@ _SHARED: tuple[structlog.typing.Processor, ...] = (
 )
 
 
+# Local variables hold tokens, names and readings: a traceback in a log goes without them.
+_WITHOUT_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+
 def configure(room: str, level: str | None = None) -> None:
     """Send this process's logs, and those of its libraries, to standard error.
 
@@ -43,10 +47,11 @@ def configure(room: str, level: str | None = None) -> None:
 def _formatter() -> structlog.stdlib.ProcessorFormatter:
     final: list[structlog.typing.Processor]
     if sys.stderr.isatty():
-        final = [structlog.dev.ConsoleRenderer()]
+        plain = structlog.dev.plain_traceback
+        final = [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
     else:
         final = [
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(_WITHOUT_LOCALS),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     return structlog.stdlib.ProcessorFormatter(

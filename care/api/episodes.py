@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from alerts import actions, cards
 from care.api.deps import Db, HandlesEpisodes, Id, Limit, Me, Now, PatientInScope, Since, note
@@ -30,6 +31,10 @@ Outcome = Literal[
 _CLOSED_SINCE: Final = timedelta(days=30)
 
 
+# What the rule rested on, as stored; rows of store carry it as structs.
+Evidence = Annotated[list[dict[str, Any]], BeforeValidator(msgspec.to_builtins)]
+
+
 class EpisodeLine(Told):
     """An episode in a list. `section` is its place in the worklist; `closed` when closed."""
 
@@ -43,7 +48,7 @@ class EpisodeLine(Told):
     rule: str
     subject: str
     reason: str
-    evidence: list[Any]
+    evidence: Evidence
     onset_at: datetime
     last_evidence_at: datetime
     opened_at: datetime
@@ -84,7 +89,7 @@ class EpisodeBody(Told):
     last_evidence_at: datetime
     opened_at: datetime
     reason: str
-    evidence: list[Any]
+    evidence: Evidence
     step: int
     round: int
     escalate_at: datetime | None
