@@ -88,6 +88,9 @@ class PlanPart:
                 label(say(key), "plan__word")
             if kind == "off":
                 label(say("plan.not_on_device_more", when=edited), "plan__advice")
+            if status.on_device and status.confirmed_until is not None:
+                until = words.moment(say, status.confirmed_until, zone, now)
+                label(say("plan.holds_until", when=until), "panel__fine")
             held = status.confirmed_revision
             label(
                 say(

@@ -5,13 +5,17 @@ from importlib import resources
 from string import Template
 from typing import Annotated, Final
 
+import structlog
 from fastapi import APIRouter, Form, HTTPException, Request
+from psycopg import OperationalError
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from care.console.security import PLAIN_HEADERS
 from care.console.texts import LOCALES, Say
 from care.console.visitor import COOKIE, LANGUAGE_COOKIE, Console, language
 from care.people import sign_in
+
+log = structlog.get_logger()
 
 _PAGE: Final = Template(
     resources.files("care.console").joinpath("sign_in.html").read_text(encoding="utf-8")
@@ -26,8 +30,11 @@ def routes(console: Console) -> APIRouter:
     @router.get("/sign-in")
     async def show(request: Request) -> Response:
         """The form."""
-        if await console.visitor(request) is not None:
-            return RedirectResponse("/", 303)
+        try:
+            if await console.visitor(request) is not None:
+                return RedirectResponse("/", 303)
+        except OperationalError:
+            return _form(request, Say(language(request, None))("sign_in.busy"), 503)
         return _form(request, "", 200)
 
     @router.post("/sign-in")
@@ -66,15 +73,19 @@ async def _enter(
     console: Console, request: Request, user_name: str, password: str, onward: str
 ) -> Response:
     _same_origin(request)
-    async with console.transaction() as conn:
-        result = await sign_in.sign_in(
-            conn,
-            user_name=user_name,
-            given=password,
-            address=request.client.host if request.client else "",
-            now=console.now(),
-            lifetime=console.lifetime,
-        )
+    try:
+        async with console.transaction() as conn:
+            result = await sign_in.sign_in(
+                conn,
+                user_name=user_name,
+                given=password,
+                address=request.client.host if request.client else "",
+                now=console.now(),
+                lifetime=console.lifetime,
+            )
+    except OperationalError:
+        log.warning("nobody can sign in: the database is away")
+        return _form(request, Say(language(request, None))("sign_in.busy"), 503)
     if isinstance(result, sign_in.Denied):
         say = Say(language(request, None))
         minutes = max(1, round(result.wait_s / 60))

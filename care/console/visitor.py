@@ -21,6 +21,9 @@ COOKIE: Final = "hearthbeat_session"
 # A choice made before signing in, and on a machine several people share: per browser and person.
 LANGUAGE_COOKIE: Final = "hearthbeat_language"
 
+# NiceGUI gives a page 3 s to be built.
+WAIT_S: Final = 2.0
+
 
 class Console:
     """What every page needs: the database, the time, the news."""
@@ -37,8 +40,11 @@ class Console:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection whose changes are committed at the end, or none of them."""
-        async with self.pool.connection() as conn:
+        """A connection whose changes are committed at the end, or none of them.
+
+        Raises psycopg.OperationalError while the database is away, before a page gives up.
+        """
+        async with self.pool.connection(timeout=WAIT_S) as conn:
             yield conn
 
     async def visitor(self, request: Request) -> "Visitor | None":

@@ -1,5 +1,6 @@
 """The worklist in a real browser: it fills by itself, and pressing its buttons changes the rows."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -169,3 +170,28 @@ async def test_a_page_only_runs_its_own_scripts(village: Village) -> None:
         await tab.page.wait_for_function("window.stopped.length > 0")
         stopped = await tab.page.evaluate("window.stopped")
         assert all(line.startswith("script-src") for line in stopped)
+
+
+async def test_a_slow_browser_gets_the_last_state_not_every_state(village: Village) -> None:
+    """While a browser is busy nothing piles up for it: a hundred changes are a few messages."""
+    episode = await village.factory.episode(village.patient, village.team, step=1)
+    frames: list[int] = []
+    async with village.tab(await village.signed_in()) as tab:
+        tab.page.on(
+            "websocket",
+            lambda socket: socket.on("framereceived", lambda frame: frames.append(len(frame))),
+        )
+        await _open(tab)
+        before = len(frames)
+        assert before > 0
+        busy = "() => { const end = Date.now() + 2500; while (Date.now() < end); }"
+        blocked = asyncio.create_task(tab.page.evaluate(busy))
+        for step in range(2, 102):
+            await village.conn.execute(
+                b"UPDATE episode SET step = %s WHERE id = %s", (step, episode)
+            )
+            await asyncio.sleep(0.02)
+        during = len(frames) - before
+        await blocked
+        await expect(tab.page.get_by_role("article")).to_contain_text("已通知 101 级")
+        assert during < 15
