@@ -44,6 +44,7 @@ class Device:
         self._client.subscribe([(f"hh/1/dn/{node}/+", 1), ("hh/1/hub/status", 1)])
         self._client.loop_start()
         self._seq = 0
+        self._t = 0
 
     def _on_message(self, client: Any, userdata: Any, message: paho.MQTTMessage) -> None:
         kind = message.topic.rpartition("/")[2]
@@ -56,7 +57,8 @@ class Device:
 
     def send(self, kind: str, body: dict[str, Any], **options: Any) -> dict[str, Any]:
         """Publish a message, its envelope filled in where keys are missing; what was sent."""
-        message = {"v": 0, "boot": 1, "seq": self._seq, "t": now_ms(), "clk": "ntp", "rc": 1} | body
+        self._t = max(self._t + 1, now_ms())  # never the same instant twice
+        message = {"v": 0, "boot": 1, "seq": self._seq, "t": self._t, "clk": "ntp", "rc": 1} | body
         self._seq = message["seq"] + 1
         self.raw(kind, json.dumps(message).encode(), **options)
         return message
@@ -122,16 +124,20 @@ INSERT INTO device_binding (device_id, who, patient_id, during) VALUES
 """
 
 
-@pytest.fixture
-async def people(conn: Connection) -> Connection:
+async def settle_people(conn: Connection) -> None:
     """Two nodes: the first is patient 1's, its cuff has slots A (patient 2) and B (patient 3)."""
     await conn.execute(_PEOPLE.encode())
+
+
+@pytest.fixture
+async def people(conn: Connection) -> Connection:
+    """A connection to a database with nodes and patients."""
+    await settle_people(conn)
     return conn
 
 
-@pytest.fixture
-def settings(database_url: str, broker: LiveBroker) -> IngestSettings:
-    """Short times, so that a test need not wait."""
+def quick(database_url: str, broker: LiveBroker) -> IngestSettings:
+    """Settings with short times, so that a test need not wait."""
     return IngestSettings(
         database_url=database_url,
         broker_url=broker.url("hub-ingest"),
@@ -143,6 +149,12 @@ def settings(database_url: str, broker: LiveBroker) -> IngestSettings:
         backoff_cap_s=0.3,
         keep_alive_s=5,
     )
+
+
+@pytest.fixture
+def settings(database_url: str, broker: LiveBroker) -> IngestSettings:
+    """Short times, on this test's database and broker."""
+    return quick(database_url, broker)
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,206 @@
+"""What cannot be taken: kept as it came, told why, and never in the way of what can."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from ingest import storing, write
+from ingest.settings import IngestSettings
+from store.pool import Connection
+from tests.ingest.conftest import Device, count, running, until, until_count
+
+BP = {"k": "bp", "o": [0], "c": {"sys": [148], "dia": [91]}}
+GOOD = {"v": 0, "boot": 1, "seq": 0, "t": 1795354700000, "clk": "ntp", "rc": 1, "ser": [BP]}
+
+
+def changed(**keys: Any) -> bytes:
+    """A good batch with some keys changed; None takes a key away."""
+    return json.dumps({k: v for k, v in (GOOD | keys).items() if v is not None}).encode()
+
+
+REFUSED = [
+    ("misspelt topic", "observation", changed(), "E1001", "", False),
+    ("not served", "config", changed(), "E1002", "", True),
+    ("wave", "wave", json.dumps({"v": 0, "boot": 1, "seq": 0, "rc": 1, "k": "ecg", "ch": ["I"],
+     "hz": 250, "n": 1, "enc": "i16le", "ep": "e", "cs": 0, "d": "AAA="}).encode(), "E1002", "", True),
+    ("torn", "obs", changed()[:-5], "E2001", "", False),
+    ("empty", "obs", b"", "E2007", "", False),
+    ("binary", "obs", bytes(range(256)), "E2001", "", False),
+    ("not UTF-8", "obs", b'{"v":"\xb0"}', "E2002", "", False),
+    ("CBOR", "obs", b"\xa1\x61v\x00", "E2006", "", False),
+    ("deep", "obs", b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}", "E2003", "", False),
+    ("NaN", "obs", changed().replace(b"148", b"NaN"), "E2004", "/ser/0/c/sys/0", False),
+    ("NUL", "obs", changed(clk="a\x00"), "E2009", "", True),
+    ("no seq", "obs", changed(seq=None), "E2102", "/seq", False),
+    ("wrong type", "obs", changed(ser="none"), "E2101", "/ser", True),
+    ("text for a number", "obs", changed(ser=[BP | {"c": {"sys": ["148"], "dia": [91]}}]), "E2101",
+     "/ser/0/c/sys/0", True),
+    ("wrong unit", "obs", changed(ser=[BP | {"u": "kPa2"}]), "E3102", "/ser/0/u", True),
+    ("impossible", "obs", changed(ser=[BP | {"c": {"sys": [1480], "dia": [91]}}]), "E3101",
+     "/ser/0/c/sys/0", True),
+    ("columns", "obs", changed(ser=[BP | {"c": {"sys": [148, 1], "dia": [91]}}]), "E3103",
+     "/ser/0/o", True),
+    ("unknown device", "obs", changed(ser=[BP | {"dev": "cuff9"}]), "E4001", "/ser/0/dev", True),
+    ("bad state", "state", b'{"v":0,"s":"ready"}', "E2102", "/con", False),
+    ("bad birth", "birth", changed(), "E2102", "/maker", True),
+    ("bad ack", "ack", changed(acks=[{"id": "x"}]), "E2102", "/acks/0/st", True),
+    ("bad result", "res", changed(id="c1"), "E2102", "/st", True),
+    ("bad time", "time", b'{"t1":"now"}', "E2101", "/t1", False),
+]  # fmt: skip
+
+
+async def test_every_refusal_says_why(
+    device: Device, people: Connection, settings: IngestSettings
+) -> None:
+    """Code, place, what came, what to do; the bytes are kept; where the numbers could be read, a
+    receipt lets the device drop it; no row is written; and a good reading right after is stored."""
+    async with running(settings.model_copy(update={"merge_rejects_s": 0.01})):
+        await until(lambda: "ready" in device.statuses())
+        for boot, (name, kind, payload, code, path, receipted) in enumerate(REFUSED, 1):
+            sent = payload.replace(b'"boot": 1', b'"boot": %d' % boot)
+            await people.execute("TRUNCATE reject, reading")
+            device.heard.clear()
+            device.raw(kind, sent)
+            told = (await until(lambda: [fb for fb in device.feedback() if "code" in fb]))[0]
+            expected = (code, path, False, False, f"errors#{code}", kind)
+            said = (told["code"], told["path"], told["ok"], told["retry"], told["doc"])
+            assert (*said, told["ref"]["topic"]) == expected, name
+            assert told["hint"], name
+            cursor = await people.execute("SELECT code, path, payload, node_id FROM reject")
+            assert await cursor.fetchall() == [(code, path, sent, "testnode1")], name
+            assert await count(people, "reading") == 0, name
+            if receipted:
+                await until(lambda boot=boot: {"boot": boot, "upto": 0} in device.receipts())
+            device.pressure(120, boot=boot, seq=1)
+            await until_count(people, "reading", 1)
+
+
+async def test_the_good_part_of_a_message_is_kept(
+    ingest: None, device: Device, people: Connection
+) -> None:
+    """One of three series has an impossible value: two are stored, the maker learns which and how
+    many."""
+    bad = {"k": "bp", "o": [1], "c": {"sys": [5], "dia": [3]}}
+    device.send("obs", {"ser": [BP, bad, {"k": "wt", "o": [0], "y": [70]}]})
+    await until_count(people, "reading", 2)
+    (told,) = await until(lambda: [fb for fb in device.feedback() if "code" in fb])
+    assert (told["code"], told["kept"], told["dropped"]) == ("E3101", 2, 1)
+    assert await count(people, "reject", "kept = 2 AND dropped = 1") == 1
+    await until(lambda: {"boot": 1, "upto": 0} in device.receipts())
+
+
+async def test_the_same_mistake_is_told_once_and_then_counted(
+    ingest: None, device: Device, people: Connection
+) -> None:
+    """The first of a code at once; the following together, with their number; another code at
+    once."""
+    for n in range(20):
+        device.raw("obs", b"rubbish %d" % n)
+    device.raw("obs", b"")
+    await until_count(people, "reject", 21)
+    told = await until(
+        lambda: (
+            sum(fb["n"] for fb in device.feedback() if fb["code"] == "E2001") == 20
+            and device.feedback()
+        )
+    )
+    counted = [fb["n"] for fb in told if fb["code"] == "E2001"]
+    assert counted[0] == 1
+    assert len(counted) <= 3
+    assert [fb["n"] for fb in told if fb["code"] == "E2007"] == [1]
+
+
+async def test_a_thousand_poisonous_messages_stall_nothing(
+    ingest: None, device: Device, people: Connection
+) -> None:
+    """More poison in a row than Receive Maximum allows in hand, then good messages: all of the
+    poison is acknowledged and kept, all of the good is stored."""
+    for n in range(1200):
+        device._client.publish(f"hh/1/up/{device.node}/obs", b'{"v":0,"boot":' + b"%d" % n, 1)
+    for n in range(10):
+        device.pressure(120 + n)
+    await until_count(people, "reading", 10)
+    await until_count(people, "reject", 1200)
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, error: type[Exception], sys: float) -> None:
+    """Let the database refuse every batch that holds this systolic pressure, as it would values
+    that slipped through every check."""
+    honest = write.reading.write
+
+    async def refuse(conn: Connection, rows: Any) -> Any:
+        if any(row.values[0] == sys for row in rows):
+            if error is UnicodeError:
+                await conn.execute("SELECT %s::text", ("\ud800",))
+            raise error("a bug")
+        return await honest(conn, rows)
+
+    monkeypatch.setattr(write.reading, "write", refuse)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "upto"), [(UnicodeError, "E9002", 39), (TypeError, "E9001", 22)]
+)
+async def test_what_the_database_refuses_is_found_among_good_ones(
+    device: Device,
+    people: Connection,
+    settings: IngestSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
+    code: str,
+    upto: int,
+) -> None:
+    """One of forty messages in a batch cannot be stored: the thirty-nine are, the one is kept as
+    it came. Values nobody can store are receipted; a fault of ours is not, so that the device
+    keeps it and sends it again."""
+    poison(monkeypatch, error, 999.5 / 5)
+    async with running(settings.model_copy(update={"batch_age_s": 0.3})):
+        await until(lambda: "ready" in device.statuses())
+        for n in range(40):
+            device._client.publish(f"hh/1/up/{device.node}/obs", pressure(n), 1)
+        await until_count(people, "reading", 39)
+        await until_count(people, "reject", 1)
+        cursor = await people.execute("SELECT code, payload FROM reject")
+        assert await cursor.fetchall() == [(code, pressure(23))]
+        (told,) = await until(lambda: [fb for fb in device.feedback() if "code" in fb])
+        assert (told["code"], told["retry"]) == (code, code == "E9001")
+        await until(lambda: upto in {receipt["upto"] for receipt in device.receipts()})
+        await asyncio.sleep(0.3)
+        assert max(receipt["upto"] for receipt in device.receipts()) == upto
+
+
+def pressure(n: int) -> bytes:
+    """Number 23 of these is the poisoned one."""
+    sys = 199.9 if n == 23 else 100 + n
+    series = {"k": "bp", "o": [0], "c": {"sys": [sys], "dia": [80]}}
+    message = {"v": 0, "boot": 1, "seq": n, "t": 1795354700000 + n, "rc": 1, "ser": [series]}
+    return json.dumps(message).encode()
+
+
+async def test_when_nothing_can_be_kept_everything_is_held(
+    device: Device,
+    people: Connection,
+    settings: IngestSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If not even the reject can be written, it is not the message: nothing is acknowledged, and
+    all is stored once the cause is gone."""
+    honest = storing.write
+    broken = True
+
+    async def fail(conn: Connection, entries: Any) -> Any:
+        if broken:
+            raise TypeError("a bug in every batch")
+        return await honest(conn, entries)
+
+    monkeypatch.setattr(storing, "write", fail)
+    async with running(settings):
+        await until(lambda: "ready" in device.statuses())
+        device.pressure(148)
+        await until(lambda: "degraded" in device.statuses())
+        broken = False
+        await until_count(people, "reading", 1)
+        assert await count(people, "reject") == 0
+        await until(lambda: device.statuses()[-1] == "ready")
