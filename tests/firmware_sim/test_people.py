@@ -27,26 +27,26 @@ def mornings(person: Person, days: int, **more: float) -> list[Pressure]:
 
 def test_within_one_person_readings_vary_as_in_ohasama() -> None:
     """SD of morning readings 8.6 / 5.8 mmHg around the person's level."""
-    found = mornings(Person(seed=1), 2000)
+    found = mornings(Person(seed=1), 1200)
     systolic, diastolic = [r.sys for r in found], [r.dia for r in found]
     assert statistics.stdev(systolic) == pytest.approx(p.WITHIN_SD_SYS, rel=0.08)
     assert statistics.stdev(diastolic) == pytest.approx(p.WITHIN_SD_DIA, rel=0.08)
     offset = p.MORNING_OVER_EVENING_SYS / 2 - p.FIRST_OVER_SECOND / 2
-    assert statistics.mean(systolic) == pytest.approx(p.LEVEL_SYS + offset, abs=1.2)
+    assert statistics.mean(systolic) == pytest.approx(p.LEVEL_SYS + offset, abs=1.6)
 
 
 def test_a_day_resembles_the_day_before() -> None:
     """The correlation of successive mornings is that of the day's share; distant days have none."""
-    systolic = [r.sys for r in mornings(Person(seed=2), 2000)]
+    systolic = [r.sys for r in mornings(Person(seed=2), 1200)]
     near = statistics.correlation(systolic[:-1], systolic[1:])
     far = statistics.correlation(systolic[:-20], systolic[20:])
-    assert near == pytest.approx(p.DAY_SHARE * p.DAY_TO_DAY, abs=0.07)
-    assert abs(far) < 0.07
+    assert near == pytest.approx(p.DAY_SHARE * p.DAY_TO_DAY, abs=0.09)
+    assert abs(far) < 0.09
 
 
 def test_both_pressures_move_together() -> None:
     """Correlation of systolic and diastolic within one person."""
-    found = mornings(Person(seed=3), 2000)
+    found = mornings(Person(seed=3), 1200)
     together = statistics.correlation([r.sys for r in found], [r.dia for r in found])
     assert together == pytest.approx(p.SYS_DIA_CORRELATION, abs=0.08)
 
@@ -54,11 +54,9 @@ def test_both_pressures_move_together() -> None:
 def test_mornings_are_higher_than_evenings() -> None:
     """By the difference in the parameters."""
     person = Person(seed=4)
-    evening = [
-        pressure(person, START + timedelta(days=n, hours=12), nth=2).sys for n in range(1500)
-    ]
-    difference = statistics.mean(r.sys for r in mornings(person, 1500)) - statistics.mean(evening)
-    assert difference == pytest.approx(p.MORNING_OVER_EVENING_SYS, abs=1.0)
+    evening = [pressure(person, START + timedelta(days=n, hours=12), nth=2).sys for n in range(800)]
+    difference = statistics.mean(r.sys for r in mornings(person, 800)) - statistics.mean(evening)
+    assert difference == pytest.approx(p.MORNING_OVER_EVENING_SYS, abs=1.5)
 
 
 def test_a_sitting_is_more_alike_than_two_days() -> None:
@@ -66,13 +64,13 @@ def test_a_sitting_is_more_alike_than_two_days() -> None:
     person = Person(seed=5)
     pairs = [
         [pressure(person, START + timedelta(days=n, minutes=m), nth=m + 1).sys for m in (0, 1)]
-        for n in range(1500)
+        for n in range(800)
     ]
     within = statistics.stdev(first - second for first, second in pairs)
     between = statistics.stdev(a[1] - b[1] for a, b in itertools.pairwise(pairs))
     assert within < 0.75 * between
     higher = statistics.mean(first - second for first, second in pairs)
-    assert higher == pytest.approx(p.FIRST_OVER_SECOND, abs=0.6)
+    assert higher == pytest.approx(p.FIRST_OVER_SECOND, abs=0.9)
 
 
 def test_missed_doses_raise_the_pressure_and_wear_off() -> None:
