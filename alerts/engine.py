@@ -53,7 +53,8 @@ class Engine:
 
     def __init__(self, pool: Pool, settings: AlertsSettings, clock: Clock) -> None:
         self._pool, self._settings, self._clock = pool, settings, clock
-        self.outbox = Outbox(pool, settings, clock)
+        self.wake = asyncio.Event()
+        self.outbox = Outbox(pool, settings, clock, on_free=self.wake.set)
         self.modules = (*MODULES, Module("outbox", self.outbox.run))
         self._next_at: dict[str, datetime] = {}
         self._failing: set[str] = set()
@@ -120,11 +121,11 @@ class Engine:
             await faults.recovered(conn, over, turn.settings, turn.now)
         self._failing.discard(module.name)
 
-    async def run(self, wake: asyncio.Event) -> None:
+    async def run(self) -> None:
         """Turn for ever: when woken, and at the latest after the polling interval."""
         away = False
         while True:
-            wake.clear()
+            self.wake.clear()
             try:
                 await self.cycle()
             except OperationalError as error:
@@ -135,7 +136,7 @@ class Engine:
                 if away:
                     _LOG.info("database_back")
                 away = False
-            await _woken(wake, self._settings.alerts_poll_s)
+            await _woken(self.wake, self._settings.alerts_poll_s)
 
 
 async def _woken(wake: asyncio.Event, poll_s: float) -> None:

@@ -8,6 +8,7 @@ the same key. One address that hangs holds only its own messages up.
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -32,10 +33,20 @@ _LOG = structlog.get_logger()
 
 
 class Outbox:
-    """Sends in the background while it is open; `settled` waits for what is in flight."""
+    """Sends in the background while it is open; `settled` waits for what is in flight.
 
-    def __init__(self, pool: Pool, settings: AlertsSettings, clock: Clock) -> None:
+    `on_free` is called when a sender is free again, so that the next may be claimed.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        settings: AlertsSettings,
+        clock: Clock,
+        on_free: Callable[[], None] = lambda: None,
+    ) -> None:
         self._pool, self._settings, self._clock = pool, settings, clock
+        self._on_free = on_free
         self._channels: dict[str, Channel] = {
             name: make(settings) for name, make in CHANNELS.items()
         }
@@ -94,6 +105,7 @@ class Outbox:
         def done(ended: asyncio.Task[None]) -> None:
             self._in_flight.discard(ended)
             self._busy[contact] -= 1
+            self._on_free()
 
         task.add_done_callback(done)
 

@@ -20,13 +20,12 @@ _LISTEN_AGAIN_S: Final = 2.0
 
 async def serve(settings: AlertsSettings, clock: Clock) -> None:
     """Run until cancelled. While the database is away it waits; nothing is lost by that."""
-    wake = asyncio.Event()
     pool = make_pool(settings.database_url, name="alerts", size=_POOL_SIZE)
     async with pool, metrics.served(settings.metrics_port), Engine(pool, settings, clock) as engine:
         await run_tasks(
             {
-                "alerts[engine]": engine.run(wake),
-                "alerts[listen]": _listen(settings.database_url, wake),
+                "alerts[engine]": engine.run(),
+                "alerts[listen]": _listen(settings.database_url, engine.wake),
             }
         )
 
