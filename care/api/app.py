@@ -17,6 +17,7 @@ from care.api import (
     staff,
 )
 from care.api.deps import Care
+from care.api.gate import Gate
 from care.api.security import BodyLimit, SecurityHeaders
 from care.settings import CareSettings
 from runtime.clock import Clock
@@ -54,7 +55,9 @@ def build(settings: CareSettings, pool: Pool, clock: Clock) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.care = Care(settings=settings, pool=pool, clock=clock)
+    app.state.care = Care(
+        settings=settings, pool=pool, clock=clock, sign_ins=Gate(at_once=2, waiting=30)
+    )
     for router in ROUTERS:
         app.include_router(router)
     problem.install(app)

@@ -9,6 +9,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from msgspec import Struct
 from pydantic import AwareDatetime
 
+from care.api.gate import Gate
 from care.api.problem import Problem, missing, not_signed_in, not_your_role
 from care.people import sign_in
 from care.people.permission import Action, may
@@ -29,6 +30,8 @@ class Care(Struct, frozen=True):
     settings: CareSettings
     pool: Pool
     clock: Clock
+    # Hashing a password takes 64 MiB and a connection: a flood queues here, not everywhere.
+    sign_ins: Gate
 
 
 def care_of(request: Request) -> Care:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from care.api.deps import Administrator, Db, Id, Me, Now, SeesStaff, note
 from care.api.problem import PROBLEMS, missing
 from care.api.shapes import Asked, Done, Line, Told
+from care.people import care_team
 from store import area, staff, team
 
 router = APIRouter(prefix="/api", tags=["places"], responses=PROBLEMS)
@@ -124,19 +125,9 @@ async def list_teams(me: Me, conn: Db) -> object:
 
 @router.post("/teams", operation_id="add_team", response_model=TeamBody, status_code=201)
 async def add_team(asked: NewTeam, me: Administrator, conn: Db, now: Now) -> object:
-    """Add a team."""
-    added = await team.add(
-        conn,
-        name=asked.name,
-        area_id=asked.area_id,
-        profile=asked.profile,
-        escalate_after_s=asked.escalate_after_s,
-        now=now,
-    )
-    if asked.duty:
-        await area.set_duty_team(conn, area_id=asked.area_id, team_id=added.id)
-    await note(conn, me, now, "team_added", "team", added.id)
-    return added
+    """Add a team. The first one of an area is on duty there."""
+    new = care_team.NewTeam(**asked.model_dump())
+    return (await care_team.make_team(conn, new, by=me.staff_id, now=now)).team
 
 
 @router.get("/teams/{team_id}/members", operation_id="list_members", response_model=Members)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from care.api import reading_view
-from care.api.deps import Db, Limit, ManagesNodes, Me, Now, PatientInScope, Since, Until, note
+from care.api.deps import Db, Limit, Me, Now, PatientInScope, Since, Until, note
 from care.api.problem import PROBLEMS, missing
 from care.api.reading_view import BlockBody, ReadingBody
 from care.api.shapes import Told
@@ -145,7 +145,7 @@ async def list_unassigned(me: Me, conn: Db, now: Now, limit: Limit = 100) -> obj
 
 @router.get("/rejects", operation_id="list_rejects", response_model=Rejects)
 async def list_rejects(
-    me: ManagesNodes,
+    me: Me,
     conn: Db,
     now: Now,
     node_id: Annotated[str | None, Query(alias="node", pattern=r"^[a-z0-9]{8,24}$")] = None,

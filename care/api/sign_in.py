@@ -1,9 +1,8 @@
 """POST /api/sign-in, POST /api/sign-out, GET /api/me."""
 
-import asyncio
 import math
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
@@ -20,9 +19,6 @@ from store import team
 from store.pool import Connection
 
 router = APIRouter(prefix="/api", tags=["sign-in"], responses=PROBLEMS)
-
-# Hashing takes 64 MiB each and a connection meanwhile: a flood queues here, not everywhere.
-_AT_ONCE: Final = asyncio.Semaphore(2)
 
 
 class SignIn(Asked):
@@ -79,7 +75,7 @@ async def me_body(conn: Connection, me: SignedIn) -> MeBody:
 @router.post("/sign-in", operation_id="sign_in", response_model=SignedInBody)
 async def open_session(asked: SignIn, response: Response, care: TheCare, where: Address) -> object:
     """Sign in by password; the answer sets the session's cookie (HttpOnly, SameSite=Strict)."""
-    async with _AT_ONCE, care.pool.connection() as conn:
+    async with care.sign_ins.passed(), care.pool.connection() as conn:
         outcome = await sign_in.sign_in(
             conn,
             user_name=asked.user,

@@ -73,7 +73,7 @@ async def add_node(conn: Connection, new: NewNode, *, by: int | None, now: datet
     A binding made here holds from the beginning: what a new device remembers is its owner's.
     """
     node_id = _random(NODE_ID_LENGTH)
-    home = await _home(conn, new.patient_id)
+    home = await _home(conn, new)
     await node.add(
         conn, node_id=node_id, area_id=new.area_id, household_id=home, label=new.label, now=now
     )
@@ -85,13 +85,20 @@ async def add_node(conn: Connection, new: NewNode, *, by: int | None, now: datet
     return AddedNode(node_id=node_id, password=secret, devices=devices)
 
 
-async def _home(conn: Connection, patient_id: int | None) -> int | None:
-    """The patient's home, made when they have none yet."""
-    owner = await patient.find(conn, patient_id) if patient_id is not None else None
-    if owner is None or owner.household_id is not None:
-        return owner.household_id if owner else None
-    home = await patient.add_household(conn, area_id=owner.area_id, team_id=owner.team_id)
-    await patient.move_in(conn, patient_id=owner.id, household_id=home)
+async def _home(conn: Connection, new: NewNode) -> int | None:
+    """The home of the people it serves, made when they have none; who has none moves in."""
+    ids = [new.patient_id, *(d.patient_id for d in new.devices)]
+    found = [await patient.find(conn, one) for one in dict.fromkeys(ids) if one is not None]
+    people = [person for person in found if person is not None]
+    if not people:
+        return None
+    home = next((p.household_id for p in people if p.household_id is not None), None)
+    if home is None:
+        first = people[0]
+        home = await patient.add_household(conn, area_id=first.area_id, team_id=first.team_id)
+    for person in people:
+        if person.household_id is None:
+            await patient.move_in(conn, patient_id=person.id, household_id=home)
     return home
 
 

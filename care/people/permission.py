@@ -7,7 +7,7 @@ from typing import Final, Literal
 Action = Literal[
     "administrate",  # areas, teams, staff, tokens
     "see_staff",
-    "manage_nodes",  # add, bind and revoke nodes; see what was refused from them
+    "manage_nodes",  # add, bind and revoke nodes
     "enrol_patient",
     "see_patient",
     "edit_plan",

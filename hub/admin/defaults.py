@@ -73,15 +73,6 @@ async def area_or_only(conn: Connection, now: datetime, named: str | None) -> ar
     return known[0]
 
 
-async def make_team(
-    conn: Connection, now: datetime, *, name: str, at: area.Area, **rules: int | str
-) -> team.Team:
-    """Add a team. Raises RefusedByRuleError."""
-    added = await team.add(conn, name=name, area_id=at.id, now=now, **rules)  # type: ignore[arg-type]
-    await note(conn, now, "team_added", "team", added.id)
-    return added
-
-
 async def named_team(conn: Connection, team_id: int) -> team.Team:
     """The team with this id. Raises RefusedError."""
     found = await team.find(conn, team_id)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import typer
 
-from care.people import account
+from care.people import account, care_team
 from care.people.password import random_password
 from hub.admin import defaults, output
 from hub.admin.options import web_address
@@ -161,9 +161,10 @@ async def _team_of(conn: Connection, now: datetime, asked: int | None, role: str
         return None
     if not await teams.every(conn):
         at = await defaults.area_or_only(conn, now, None)
-        made = await defaults.make_team(conn, now, name=HOME_TEAM, at=at)
+        new = care_team.NewTeam(name=HOME_TEAM, area_id=at.id)
+        made = await care_team.make_team(conn, new, by=None, now=now)
         say(f"there was no team: made '{HOME_TEAM}'")
-        return made.id
+        return made.team.id
     only = await defaults.only_team(conn)
     if only is None:
         say("there are several teams: they see no patient until `hearthbeat team member`")

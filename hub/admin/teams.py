@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 import typer
 
+from care.people import care_team
 from hub.admin import defaults, output
 from hub.admin.options import web_address
 from hub.admin.people import named_person
-from hub.admin.reach import HERE, AsJson, Data, DatabaseUrl, do, find_hub
-from store import area
+from hub.admin.reach import HERE, AsJson, Data, DatabaseUrl, do, find_hub, say
 from store import team as teams
 from store.pool import Connection
 
@@ -84,18 +84,25 @@ def add(
     """
     secret = webhook_secret or secrets.token_urlsafe(32)
 
-    async def work(conn: Connection, now: datetime) -> teams.Team:
-        at = await defaults.area_or_only(conn, now, area_)
-        added = await defaults.make_team(
-            conn, now, name=name, at=at, profile=profile, escalate_after_s=escalate_after
+    async def work(conn: Connection, now: datetime) -> care_team.MadeTeam:
+        new = care_team.NewTeam(
+            name=name.strip(),
+            area_id=(await defaults.area_or_only(conn, now, area_)).id,
+            profile=profile,
+            escalate_after_s=escalate_after,
+            duty=duty,
         )
-        if duty:
-            await area.set_duty_team(conn, area_id=at.id, team_id=added.id)
+        made = await care_team.make_team(conn, new, by=None, now=now)
         if webhook:
-            await teams.put_webhook(conn, address=webhook, secret=secret, team_id=added.id, now=now)
-        return added
+            await teams.put_webhook(
+                conn, address=webhook, secret=secret, team_id=made.team.id, now=now
+            )
+        return made
 
-    added = do(find_hub(data, database_url), work)
+    made = do(find_hub(data, database_url), work)
+    added = made.team
+    if made.on_duty and not duty:
+        say("the first team of its area: it is on duty there")
     body: dict[str, Any] = {"team_id": added.id, "name": added.name, "area_id": added.area_id}
     lines = [f"team {added.id}: {added.name} (area {added.area_id})"]
     if webhook and not webhook_secret:

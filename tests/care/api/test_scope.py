@@ -28,7 +28,6 @@ ROLES = {
     "disable_staff": _ADMIN,
     "list_staff": _LEADS,
     "list_members": _LEADS,
-    "list_rejects": _LEADS,
     "add_node": _LEADS,
     "add_device": _LEADS,
     "bind_device": _LEADS,
