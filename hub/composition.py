@@ -23,6 +23,7 @@ from hub.watch import watch_database
 from runtime.clock import Clock, SystemClock
 from runtime.mosquitto_server import MosquittoServer
 from runtime.postgres_server import PostgresServer
+from runtime.running import read_pid
 from runtime.settings import Broker, parse_broker_url
 from runtime.supervision import run_tasks
 from store.health import takes_commits
@@ -185,7 +186,9 @@ class Hub:
         rooms = [room for room in ROOMS if room not in self.settings.without]
         for room in rooms:
             log = self.home.log / f"{room}.log"
-            await self.keeper.start(RoomPart(room, self._environment(room), log))
+            part = RoomPart(room, self._environment(room), log)
+            part.end_leftover(read_pid(self.home.run / f"{room}.pid"))
+            await self.keeper.start(part)
         self._background = asyncio.create_task(run_tasks(self._tasks()))
         # A task that is cancelled before its first step leaves its coroutines unawaited.
         await asyncio.sleep(0)
@@ -216,7 +219,7 @@ class Hub:
     def _environment(self, room: str) -> dict[str, str]:
         """What a room finds in its environment; only those that need the broker can get in."""
         users = {"ingest": INGEST_USER, "downlink": DOWNLINK_USER}
-        found = {"DATABASE_URL": self.database_url, "BROKER_URL": "mqtt://127.0.0.1"}
+        found = {"DATABASE_URL": self.database_url, "CONSOLE_URL": self.http_url}
         if room in users:
             found["BROKER_URL"] = self.service_broker_url(users[room])
         if room == "care":
@@ -234,13 +237,14 @@ class Hub:
         found = {
             "HTTP_HOST": self.where.address,
             "HTTP_PORT": str(self.http_port),
+            "PUBLIC_URL": self.http_url,
             "INSECURE": str(self.settings.listen.insecure),
             "DEVICE_MQTT_HOST": broker.host,
             "DEVICE_MQTT_PORT": str(broker.port),
             "DEVICE_MQTT_TLS": str(broker.tls),
         }
         if self.where.tls:
-            found["TLS_CERT"], found["TLS_KEY"] = map(str, self.where.tls)
+            found["TLS_CERTIFICATE"], found["TLS_KEY"] = map(str, self.where.tls)
         return found
 
     def _device_broker(self) -> Broker:

@@ -76,8 +76,8 @@ class Keeper:
     async def _again(self, part: Part) -> None:
         try:
             await part.start()
+            self._home.note_pid(part.name, part.pid)
         except (CannotRunServerError, OSError) as error:
             _LOG.error("part_does_not_start", part=part.name, reason=str(error))
             return
-        self._home.note_pid(part.name, part.pid)
         _LOG.info("part_started_again", part=part.name, pid=part.pid)

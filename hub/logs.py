@@ -4,6 +4,9 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import structlog
+
+_LOG = structlog.get_logger()
 _LIMIT_BYTES = 20 * 1024 * 1024
 _LOOK_EVERY_S = 15.0
 
@@ -23,7 +26,11 @@ def turn_over(folder: Path, limit_bytes: int) -> list[str]:
     turned = []
     for path in sorted(folder.glob("*.log")):
         if path.stat().st_size > limit_bytes:
-            shutil.copy(path, path.with_name(f"{path.name}.1"))
+            try:
+                shutil.copy(path, path.with_name(f"{path.name}.1"))
+            except OSError as error:
+                # A full disk needs the room more than it needs the old lines.
+                _LOG.warning("log_not_kept", log=path.name, reason=error.strerror)
             with path.open("r+b") as file:
                 file.truncate(0)
             turned.append(path.name)

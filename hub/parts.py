@@ -9,8 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+
 from runtime.account import CannotRunServerError, command_as
-from runtime.embedded_server import EmbeddedServer
+from runtime.embedded_server import TRIES, EmbeddedServer
+from runtime.running import command_line, end_process
+
+_LOG = structlog.get_logger()
 
 
 class Part(Protocol):
@@ -57,12 +62,13 @@ class ServerPart:
 
     async def start(self) -> None:
         """Start it and return when it answers."""
-        await asyncio.to_thread(self._server.prepare)
-        self._server.spawn()
-        if not await asyncio.to_thread(self._server.wait_ready):
+        for _ in range(TRIES):
+            await asyncio.to_thread(self._server.prepare)
+            self._server.spawn()
+            if await asyncio.to_thread(self._server.wait_ready):
+                return
             await asyncio.to_thread(self._server.kill)
-            last = self._server.last_words()
-            raise CannotRunServerError(f"{self.name} does not start: {last}")
+        raise CannotRunServerError(f"{self.name} does not start: {self._server.last_words()}")
 
     async def stop(self) -> None:
         """Stop it cleanly."""
@@ -109,14 +115,21 @@ class RoomPart:
         finally:
             os.close(descriptor)
 
+    def end_leftover(self, pid: int | None) -> None:
+        """End a process of an earlier hub, if this id still is this room's."""
+        if pid is not None and command_line(pid)[-2:] == ["hub.main", self.name]:
+            _LOG.warning("leftover_room_ended", part=self.name, pid=pid)
+            end_process(pid, (signal.SIGKILL, 2.0))
+
     async def stop(self) -> None:
-        """Ask it to end, and insist after three seconds."""
+        """Ask it to end, and insist after four seconds."""
         if self._process is None:
             return
         for number in (signal.SIGTERM, signal.SIGKILL):
             self._process.send_signal(number)
             try:
-                await asyncio.to_thread(self._process.wait, 3.0)
+                await asyncio.to_thread(self._process.wait, 4.0)
             except subprocess.TimeoutExpired:
+                _LOG.warning("room_slow_to_stop", part=self.name, sent=number.name)
                 continue
             break

@@ -119,6 +119,7 @@ def _settings(room: str) -> Any:
 def _explained(room: str, error: ValidationError) -> str:
     lines = [f"hearthbeat {room}: settings are missing or wrong"]
     for problem in error.errors(include_input=False, include_url=False):
-        name = "_".join(map(str, problem["loc"]))
-        lines.append(f"  HEARTHBEAT_{name.upper()} or --{name.replace('_', '-')}: {problem['msg']}")
+        name = "_".join(map(str, problem["loc"])).upper().removeprefix("HEARTHBEAT_")
+        where = f"HEARTHBEAT_{name} or --{name.lower().replace('_', '-')}: " if name else ""
+        lines.append(f"  {where}{problem['msg']}")
     return "\n".join(lines)

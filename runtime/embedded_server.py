@@ -16,7 +16,7 @@ from runtime.private_files import kept_secret, private_directory, write_private
 
 _LOG = structlog.get_logger()
 # Two starts may pick the same free port at the same moment; the next try takes another.
-_TRIES = 4
+TRIES = 4
 
 
 class EmbeddedServer(ABC):
@@ -68,7 +68,7 @@ class EmbeddedServer(ABC):
 
     def start(self) -> None:
         """Start the server and return when it answers. Raises CannotRunServerError."""
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             self.prepare()
             self.spawn()
             if self.wait_ready():

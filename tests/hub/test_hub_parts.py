@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import psycopg
@@ -14,10 +15,11 @@ from contract.acl import DOWNLINK_USER
 from hub.composition import Hub
 from hub.home import Home, HomeError
 from hub.keeper import Keeper
+from hub.parts import RoomPart
 from hub.settings import ROOMS, UpSettings
 from runtime import mqtt_probe
 from runtime.account import CannotRunServerError
-from runtime.running import is_alive, wait_until
+from runtime.running import command_line, is_alive, wait_until
 from tests.fixtures.fix_place import short_lived_directory
 
 pytestmark = pytest.mark.loop
@@ -44,6 +46,22 @@ def test_a_room_is_started_again_and_never_outlives_the_hub(start_hub):
     assert f'"pid": {room}' in hub.said()
     hub.kill()
     assert wait_until(lambda: not is_alive(room), 3.0)
+
+
+def test_a_room_left_over_from_an_earlier_hub_is_ended(place):
+    """By its id and its command line: another room's id, or no process at all, is left alone."""
+    command = [sys.executable, "-m", "hub.main", "downlink"]
+    nowhere = {
+        "HEARTHBEAT_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing",
+        "HEARTHBEAT_BROKER_URL": "mqtt://nobody:x@127.0.0.1:9",
+    }
+    left = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=nowhere)
+    assert wait_until(lambda: "hub.main" in command_line(left.pid), 5.0)
+    for pid in (left.pid, None, 2**22):
+        RoomPart("ingest", {}, place / "log").end_leftover(pid)
+    assert left.poll() is None
+    RoomPart("downlink", {}, place / "log").end_leftover(left.pid)
+    assert left.wait(2.0) == -signal.SIGKILL
 
 
 class Broken:

@@ -7,6 +7,7 @@ import pytest
 
 from hub.listening import RefusedError, decide, settle_port
 from hub.settings import Listen
+from runtime import mqtt_probe
 from runtime.free_port import free_port, is_free
 
 
@@ -66,22 +67,25 @@ def test_ports_are_kept(tmp_path):
 
 @pytest.mark.loop
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
-def test_devices_meet_tls_beyond_loopback(start_hub):
-    """With --self-signed the device port speaks TLS 1.2 or newer with the kept certificate."""
-    hub = start_hub("data", "--listen=0.0.0.0", "--self-signed", "--public-name=hub.lan").wait_up()
+def test_devices_and_browsers_meet_tls_beyond_loopback(start_hub):
+    """With --self-signed both ports speak TLS 1.2 or newer with the kept certificate, only."""
+    arguments = ("--listen=0.0.0.0", "--self-signed", "--public-name=hub.lan")
+    hub = start_hub("data", *arguments, rooms=("care",)).wait_up()
     where = hub.addresses()
     assert (where["mqtt_host"], where["mqtt_tls"]) == ("hub.lan", True)
     assert where["http_url"].startswith("https://hub.lan:")
     trusting = ssl.create_default_context(cafile=where["certificate"])
-    with (
-        socket.create_connection(("127.0.0.1", where["mqtt_port"]), 5.0) as link,
-        trusting.wrap_socket(link, server_hostname="hub.lan") as secured,
-    ):
-        assert secured.version() in ("TLSv1.2", "TLSv1.3")
     old = ssl.create_default_context(cafile=where["certificate"])
     old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
-    with (
-        socket.create_connection(("127.0.0.1", where["mqtt_port"]), 5.0) as link,
-        pytest.raises((ssl.SSLError, OSError)),
-    ):
-        old.wrap_socket(link, server_hostname="hub.lan")
+    for port in (where["mqtt_port"], int(where["http_url"].rpartition(":")[2])):
+        with (
+            socket.create_connection(("127.0.0.1", port), 5.0) as link,
+            trusting.wrap_socket(link, server_hostname="hub.lan") as secured,
+        ):
+            assert secured.version() in ("TLSv1.2", "TLSv1.3")
+        with (
+            socket.create_connection(("127.0.0.1", port), 5.0) as link,
+            pytest.raises((ssl.SSLError, OSError)),
+        ):
+            old.wrap_socket(link, server_hostname="hub.lan")
+    assert mqtt_probe.connect_code("127.0.0.1", where["mqtt_port"], "x", "y") == -1, "plain text"

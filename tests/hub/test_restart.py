@@ -62,3 +62,11 @@ def test_a_long_log_is_turned_over_and_its_writer_goes_on(tmp_path):
     assert log.read_bytes() == b"next\n"
     assert (tmp_path / "ingest.log.1").stat().st_size == 2000
     assert turn_over(tmp_path, 1000) == []
+
+
+def test_a_full_disk_gets_its_room_back(tmp_path):
+    """Where the old lines cannot be kept they are given up: the hub goes on."""
+    (tmp_path / "ingest.log").write_bytes(b"x" * 2000)
+    (tmp_path / "ingest.log.1").symlink_to("/dev/full")
+    assert turn_over(tmp_path, 1000) == ["ingest.log"]
+    assert (tmp_path / "ingest.log").stat().st_size == 0

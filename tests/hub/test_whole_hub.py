@@ -1,0 +1,53 @@
+"""`hearthbeat up` with everything: all parts run, each heals alone, all stop together."""
+
+import os
+import signal
+import time
+
+import httpx
+import pytest
+
+from runtime.free_port import is_free
+from runtime.running import is_alive, wait_until
+from tests.fixtures.fix_hub import ROOMS
+
+pytestmark = pytest.mark.loop
+PARTS = (*ROOMS, "postgres", "mosquitto")
+
+
+def answers(url):
+    try:
+        return httpx.get(url, timeout=2.0, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def free_ports_in_a_row():
+    """The first of four; below the range from which everybody is given ports."""
+    return next(p for p in range(21_000, 30_000, 4) if all(is_free(p + n) for n in range(4)))
+
+
+def test_every_part_runs_heals_and_stops(start_hub):
+    """Four rooms and two servers: pids kept, health served, kill -9 of each heals, stop in 10 s."""
+    metrics = free_ports_in_a_row()
+    hub = start_hub("data", f"--metrics-port={metrics}", rooms=ROOMS).wait_up()
+    assert "did not get ready" not in hub.said()
+    console = hub.addresses()["http_url"]
+    before = {part: hub.pid(part) for part in PARTS}
+    assert all(map(is_alive, before.values()))
+    for offset, _ in enumerate(ROOMS):
+        url = f"http://127.0.0.1:{metrics + offset}/health"
+        assert wait_until(lambda url=url: answers(url), 15.0), url
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    assert wait_until(
+        lambda: all(is_alive(hub.pid(part)) and hub.pid(part) != before[part] for part in PARTS),
+        15.0,
+    ), hub.said()
+    assert wait_until(lambda: answers(f"{console}/ready"), 20.0), hub.said()
+    assert wait_until(lambda: answers(f"http://127.0.0.1:{metrics}/health"), 15.0), hub.said()
+    after = [hub.pid(part) for part in PARTS]
+    began = time.monotonic()
+    assert hub.stop(10.0) == 0
+    assert time.monotonic() - began < 10.0
+    assert not any(map(is_alive, after))
