@@ -13,7 +13,6 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
 from psycopg import AsyncConnection
 
 from care.people import token
@@ -23,7 +22,7 @@ from store import session
 from store.pool import Connection
 from tests.fixtures import fix_database
 from tests.fixtures.factories import Factory
-from tests.fixtures.fix_browser import DESKTOP, Tab, new_tab
+from tests.fixtures.fix_browser import DESKTOP, Chromium, Tab
 
 ROOT = Path(__file__).parents[3]
 
@@ -71,11 +70,11 @@ def _wait_for(url: str, running: "subprocess.Popen[bytes]", log: Path) -> None:
 class Village:
     """A team with a doctor and one patient with a gateway and a cuff, seen by nobody else."""
 
-    def __init__(self, factory: Factory, url: str, browser: Browser) -> None:
+    def __init__(self, factory: Factory, url: str, chromium: Chromium) -> None:
         self.factory = factory
         self.conn = factory.conn
         self.url = url
-        self._browser = browser
+        self._chromium = chromium
 
     async def build(self) -> None:
         """Put it into the database."""
@@ -116,7 +115,7 @@ class Village:
         self, cookies: dict[str, str] | None = None, size: tuple[int, int] = DESKTOP
     ) -> AbstractAsyncContextManager[Tab]:
         """A browser tab on the console."""
-        return new_tab(self._browser, self.url, size=size, cookies=cookies)
+        return self._chromium.tab(self.url, size=size, cookies=cookies)
 
     async def row(self, sql: str, *values: object) -> dict[str, object]:
         """One row, by column."""
@@ -127,7 +126,7 @@ class Village:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def village(
-    console_database: str, console_url: str, browser: Browser
+    console_database: str, console_url: str, chromium: Chromium
 ) -> AsyncIterator[Village]:
     """A village of this test's own."""
     options = "-c timezone=UTC"
@@ -135,7 +134,7 @@ async def village(
         console_database, autocommit=True, options=options
     )
     async with opened as conn:
-        made = Village(Factory(conn), console_url, browser)
+        made = Village(Factory(conn), console_url, chromium)
         await made.build()
         yield made
 
