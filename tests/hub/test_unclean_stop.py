@@ -37,14 +37,6 @@ def test_data_and_addresses_survive_a_killed_hub(start_hub):
         assert again.addresses()[kept] == before[kept]
 
 
-def test_servers_end_with_a_killed_hub(start_hub):
-    """Kill -9 the hub and start nothing: its servers end by themselves within seconds."""
-    hub = start_hub("data").wait_up()
-    pids = [hub.pid(server) for server in SERVERS]
-    hub.kill()
-    assert wait_until(lambda: not any(map(is_alive, pids)), 5.0)
-
-
 def test_a_killed_machine_leaves_pid_files_that_fool_nobody(start_hub):
     """Everything killed at once, and the pids in the files taken by others: it starts."""
     first = start_hub("data").wait_up()
@@ -74,13 +66,3 @@ def test_a_killed_server_is_back_within_seconds_on_its_port(shared_hub, server):
     assert wait_until(lambda: hub.pid("postgres") and f"before {server}" in areas(hub), 5.0)
     refused = mqtt_probe.connect_code("127.0.0.1", addresses["mqtt_port"], "nobody", "x")
     assert refused in (4, 5)
-
-
-def test_a_stop_is_clean_and_quick(start_hub):
-    """SIGTERM ends hub and servers within 10 s, exit code 0, and the addresses are withdrawn."""
-    hub = start_hub("data").wait_up()
-    pids = [hub.pid(server) for server in SERVERS]
-    assert hub.stop(10.0) == 0
-    assert not any(map(is_alive, pids))
-    assert hub.addresses() == {}
-    assert "shutdown request" in (hub.data / "log" / "postgres.log").read_text()

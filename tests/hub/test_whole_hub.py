@@ -51,3 +51,5 @@ def test_every_part_runs_heals_and_stops(start_hub):
     assert hub.stop(10.0) == 0
     assert time.monotonic() - began < 10.0
     assert not any(map(is_alive, after))
+    assert hub.addresses() == {}
+    assert "shutdown request" in (hub.data / "log" / "postgres.log").read_text()
