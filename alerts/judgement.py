@@ -5,9 +5,10 @@ behind a savepoint of its own: one that fails is recorded, raised as a technical
 again, and holds up nobody else.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 from msgspec import Struct
@@ -35,6 +36,7 @@ _SIGNS_BEFORE: Final = timedelta(hours=1)
 _SIGN_TYPES: Final = ("answer", "fall")
 _FAILED: Final = FLAGS["failed"].mask
 _DEFAULT_PROFILE: Final = "cn"
+Row = TypeVar("Row")
 
 
 class Matter(Struct, frozen=True, kw_only=True):
@@ -141,9 +143,12 @@ async def _of_people(
         conn, {id_: at - _SIGNS_BEFORE for id_, at in since.items()}, types=_SIGN_TYPES
     )
     patients = await window.patients(conn, list(since))
+    read_by = _by(readings, lambda reading: reading.patient_id)
+    said_by = _by(said, lambda event: event.patient_id)
+    opened_for = _by(known, lambda episode: episode.patient_id)
     matters = []
     for patient_id, at in sorted(since.items()):
-        own = tuple(e for e in known if e.patient_id == patient_id)
+        own = tuple(opened_for[patient_id])
         patient = patients.get(patient_id)
         matters.append(
             Matter(
@@ -151,9 +156,9 @@ async def _of_people(
                 since=at,
                 window=Window(
                     profile=patient.profile if patient else _DEFAULT_PROFILE,
-                    readings=tuple(r for r in readings if r.patient_id == patient_id),
+                    readings=tuple(read_by[patient_id]),
                     judged_from=at + REACH,
-                    signs=_signs([e for e in said if e.patient_id == patient_id], own),
+                    signs=_signs(said_by[patient_id], own),
                 ),
                 episodes=own,
             )
@@ -168,10 +173,11 @@ async def _of_devices(
         return []
     readings = await window.of_devices(conn, since, failed_mask=_FAILED)
     candidates = await window.candidates(conn, list(since), now)
+    read_by = _by(readings, lambda reading: reading.device_id)
+    opened_on = _by((e for e in known if e.patient_id is None), lambda e: e.device_id)
     matters = []
     for device_id, at in sorted(since.items()):
-        own = tuple(e for e in known if e.patient_id is None and e.device_id == device_id)
-        unowned = tuple(r for r in readings if r.device_id == device_id)
+        own, unowned = tuple(opened_on[device_id]), tuple(read_by[device_id])
         if own or unowned:
             whose = Whose(device_id=device_id, node_id=_node(unowned, own))
             named = tuple(c.patient_id for c in candidates if c.device_id == device_id)
@@ -198,6 +204,16 @@ def _unowned(
         ),
         episodes=own,
     )
+
+
+def _by(
+    rows: Iterable[Row], key: Callable[[Row], int | None]
+) -> defaultdict[int | None, list[Row]]:
+    """Rows by whom they are of, each list in the order it came."""
+    found: defaultdict[int | None, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[key(row)].append(row)
+    return found
 
 
 def _node(readings: Sequence[WindowReading], own: Sequence[Episode]) -> str | None:
