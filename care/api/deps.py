@@ -20,6 +20,8 @@ from store import audit, node, patient
 from store.pool import Connection, Pool
 
 COOKIE: Final = "hearthbeat_session"
+# How long a request waits for a connection before it answers 503.
+DATABASE_PATIENCE_S: Final = 5.0
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LARGEST_ID: Final = 2**63 - 1
 
@@ -45,7 +47,7 @@ TheCare = Annotated[Care, Depends(care_of)]
 
 async def connection(care: TheCare) -> AsyncIterator[Connection]:
     """A connection in one transaction, committed before the answer leaves."""
-    async with care.pool.connection() as conn:
+    async with care.pool.connection(DATABASE_PATIENCE_S) as conn:
         yield conn
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
-from care.api.deps import COOKIE, Address, Db, Me, Now, SessionCookie, TheCare
+from care.api.deps import COOKIE, DATABASE_PATIENCE_S, Address, Db, Me, Now, SessionCookie, TheCare
 from care.api.problem import PROBLEMS, Problem
 from care.api.shapes import Asked, Done, Locale, Role, Told
 from care.people import sign_in
@@ -75,7 +75,7 @@ async def me_body(conn: Connection, me: SignedIn) -> MeBody:
 @router.post("/sign-in", operation_id="sign_in", response_model=SignedInBody)
 async def open_session(asked: SignIn, response: Response, care: TheCare, where: Address) -> object:
     """Sign in by password; the answer sets the session's cookie (HttpOnly, SameSite=Strict)."""
-    async with care.sign_ins.passed(), care.pool.connection() as conn:
+    async with care.sign_ins.passed(), care.pool.connection(DATABASE_PATIENCE_S) as conn:
         outcome = await sign_in.sign_in(
             conn,
             user_name=asked.user,

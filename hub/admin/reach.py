@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 from care.people.password import WeakPasswordError
 from care.people.placing import AmbiguousPlaceError
 from hub.home import Home
+from runtime import log
 from store.pool import Connection
 from store.refused import RefusedByRuleError
 
@@ -90,6 +91,7 @@ def find_hub(data: Path, database_url: str | None) -> Hub:
 
 def do(hub: Hub, work: Callable[[Connection, datetime], Awaitable[T]]) -> T:
     """Do the work in one transaction, now; ends the command with its exit code when it fails."""
+    log.configure("administration", "WARNING")  # to standard error, whatever a room logs
     try:
         return asyncio.run(_do(hub, work))
     except (RefusedError, WeakPasswordError, AmbiguousPlaceError) as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from care.people import sign_in
@@ -48,7 +50,14 @@ class Hearthbeat:
         return await asyncio.to_thread(self._run if self._process else self._invoke, args, stdin)
 
     def _invoke(self, args: tuple[str, ...], stdin: str) -> Ran:
-        result = CliRunner(env=self._set).invoke(app, args, input=stdin)
+        root, logs = logging.getLogger(), structlog.get_config()
+        handlers, level = root.handlers[:], root.level
+        try:
+            result = CliRunner(env=self._set).invoke(app, args, input=stdin)
+        finally:
+            root.handlers[:], root.level = handlers, level
+            structlog.configure(**logs)
+            structlog.contextvars.clear_contextvars()
         return Ran(result.exit_code, result.stdout, result.stderr)
 
     def _run(self, args: tuple[str, ...], stdin: str) -> Ran:

@@ -1,0 +1,70 @@
+"""`node add` returns when the broker lets the node in, and `node revoke` when it does not."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from hub.credentials import Credentials
+from hub.home import Home
+from runtime.clock import SystemClock
+from tests.care.cli.test_administration import Hearthbeat
+from tests.fixtures.fix_broker import LiveBroker
+
+
+@pytest.fixture
+async def data(database_url: str, broker: LiveBroker, tmp_path: Path) -> Path:
+    """The directory of a hub whose broker follows this database."""
+    home = Home(tmp_path / "hub")
+    home.prepare()
+    noted = {
+        "database_url": database_url,
+        "mqtt_host": broker.host,
+        "mqtt_port": broker.port,
+        "mqtt_tls": False,
+        "own_broker": True,
+    }
+    home.note_addresses(noted)
+    return home.root
+
+
+def connects(host: str, port: int, user: str, password: str) -> bool:
+    """Whether the broker lets this node in, right now."""
+    answer: list[bool] = []
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=user, protocol=mqtt.MQTTv311)
+    client.username_pw_set(user, password)
+    client.on_connect = lambda _c, _u, _f, reason, _p: answer.append(not reason.is_failure)
+    client.connect(host, port)
+    while not answer:
+        client.loop(0.1)
+    client.disconnect()
+    return answer[0]
+
+
+async def test_added_then_revoked(data: Path, database_url: str, broker: LiveBroker) -> None:
+    """The first connect after `node add` succeeds; the first one after `node revoke` fails."""
+    follower = asyncio.create_task(
+        Credentials(broker.server, SystemClock()).follow(database_url), name="credentials"
+    )
+    try:
+        hub = Hearthbeat(None, process=True)
+        node = (await hub("node", "add", "--data", str(data), "--json")).json
+        who = (node["host"], node["port"], node["user"], node["password"])
+        assert await asyncio.to_thread(connects, *who)
+        revoked = await hub("node", "revoke", "--data", str(data), "--node", node["node"])
+        assert revoked.code == 0
+        assert not await asyncio.to_thread(connects, *who)
+    finally:
+        follower.cancel()
+
+
+async def test_without_a_hub_it_says_so_and_goes_on(data: Path) -> None:
+    """Nobody follows the credentials: the node is made, and the remark is on standard error."""
+    noted = json.loads((Home(data).address_file).read_text())
+    Home(data).note_addresses({**noted, "own_broker": False})
+    added = await Hearthbeat(None)("node", "add", "--data", str(data), "--json")
+    assert added.json["node"]
+    assert "another broker" in added.err
