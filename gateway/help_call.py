@@ -106,7 +106,7 @@ class HelpLine:
         )
         self._pressed = self._monotonic()
         self._save(Call(id=call_id, at=now, key=key))
-        _LOG.info("help_called", event=call_id)
+        _LOG.info("help_called", event_id=call_id)
         return call_id
 
     def cancel(self) -> bool:
@@ -116,7 +116,7 @@ class HelpLine:
             return False
         self._reports.event("cancel", ref=call.id)
         self._save(structs.replace(call, cancelled=True))
-        _LOG.info("help_cancelled", event=call.id)
+        _LOG.info("help_cancelled", event_id=call.id)
         return True
 
     def dismiss(self) -> bool:
@@ -145,7 +145,7 @@ class HelpLine:
             with self._storage.transaction():
                 self._storage.change(_SQL["put"], _values(call))
         except StorageUnavailableError as error:
-            _LOG.error("help_call_not_stored", event=call.id, error=str(error))
+            _LOG.error("help_call_not_stored", event_id=call.id, error=str(error))
 
 
 def _rank(stage: str) -> int:

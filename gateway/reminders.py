@@ -57,17 +57,21 @@ class Reminders:
             _LOG.warning("plan_expired", rev=plan.rev)
             return False
         planned = ringing.merge(self._doses, ringing.occurrences(plan, now=now))
-        gone = ringing.withdrawn(self._doses.values(), plan)
+        gone = ringing.taken_away(self._doses.values(), plan)
         received = Acknowledgement(id=f"plan:{plan.rev}", st="received", at=now)
-        self._save(planned, [received], gone=gone, revision=plan.rev)
+        self._save([*planned, *gone], [received], revision=plan.rev)
         _LOG.info("plan_received", rev=plan.rev, doses=len(planned), withdrawn=len(gone))
         return True
 
     def clear(self) -> None:
         """The plan was taken from the broker: nothing of it rings any more, and whatever
         revision comes next is new."""
-        gone = [dose.id for dose in self._doses.values() if dose.rev > 0 and not dose.outcome]
-        self._save([], [], gone=gone, revision=None)
+        gone = [
+            structs.replace(dose, withdrawn=True)
+            for dose in self._doses.values()
+            if dose.rev > 0 and ringing.stands(dose)
+        ]
+        self._save(gone, [], revision=None)
         _LOG.info("plan_cleared", withdrawn=len(gone))
 
     def accept_reminder(self, reminder: Reminder) -> bool:
@@ -136,18 +140,20 @@ class Reminders:
         return [
             dose
             for dose in self._doses.values()
-            if dose.outcome == "missed" and not dose.noticed and dose.closes >= since
+            if dose.outcome == "missed" and not (dose.noticed or dose.withdrawn)
+            if dose.closes >= since
         ]
 
     def next_due(self) -> Dose | None:
         """The next dose to come."""
         now = self._now()
-        coming = [dose for dose in self._doses.values() if not dose.outcome and dose.due > now]
+        coming = [dose for dose in self._doses.values() if ringing.stands(dose) and dose.due > now]
         return min(coming, key=lambda dose: (dose.due, dose.id), default=None)
 
     def serves_several(self) -> bool:
         """Whether the plan is for more than one person, so that each dose says whose it is."""
-        return len({dose.item.who for dose in self._doses.values() if dose.rev > 0}) > 1
+        people = {d.item.who for d in self._doses.values() if d.rev > 0 and not d.withdrawn}
+        return len(people) > 1
 
     def may_snooze(self, dose: Dose) -> bool:
         """Whether `later` may be offered."""
@@ -168,17 +174,14 @@ class Reminders:
         doses: Iterable[Dose],
         acks: list[Acknowledgement],
         *,
-        gone: Iterable[str] = (),
         revision: int | msgspec.UnsetType | None = msgspec.UNSET,
     ) -> None:
         """On disk together with what is said of it; then in memory."""
-        doses, gone = list(doses), list(gone)
+        doses = list(doses)
         try:
             with self._storage.transaction():
                 for dose in doses:
                     self._storage.change(_SQL["put"], _values(dose))
-                for dose_id in gone:
-                    self._storage.change(_SQL["remove"], {"id": dose_id})
                 if revision is not msgspec.UNSET:
                     self._storage.set_fact(_REVISION, revision)
                 self._reports.acknowledge(acks)
@@ -186,8 +189,6 @@ class Reminders:
             _LOG.error("doses_not_stored", error=str(error))
             self._reports.acknowledge(acks)
         self._doses.update((dose.id, dose) for dose in doses)
-        for dose_id in gone:
-            self._doses.pop(dose_id, None)
         if revision is not msgspec.UNSET:
             self.revision = revision
 
@@ -207,4 +208,5 @@ def _dose(row: Any) -> Dose:
     values = dict(row)
     values["item"] = msgspec.json.decode(values["item"], type=Item)
     values["noticed"] = bool(values["noticed"])
+    values["withdrawn"] = bool(values["withdrawn"])
     return Dose(**values)

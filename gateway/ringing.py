@@ -48,6 +48,7 @@ class Dose(Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     outcome_at: int | None = None
     noticed: bool = False
+    withdrawn: bool = False
 
 
 class Prompt(Struct, frozen=True):
@@ -114,7 +115,7 @@ def single(reminder: Reminder, *, now: int) -> Dose:
 
 def merge(stored: Mapping[str, Dose], planned: Iterable[Dose]) -> list[Dose]:
     """The planned doses with what is already known of each: the plan says when and what, the
-    state says what became of it."""
+    state says what became of it. One taken away and given again is still the same dose."""
     return [
         structs.replace(
             stored[dose.id],
@@ -124,6 +125,7 @@ def merge(stored: Mapping[str, Dose], planned: Iterable[Dose]) -> list[Dose]:
             opens=dose.opens,
             closes=dose.closes,
             item=dose.item,
+            withdrawn=False,
         )
         if dose.id in stored
         else dose
@@ -131,8 +133,9 @@ def merge(stored: Mapping[str, Dose], planned: Iterable[Dose]) -> list[Dose]:
     ]
 
 
-def withdrawn(stored: Iterable[Dose], plan: Plan) -> list[str]:
-    """The ids of doses that a new revision took away.
+def taken_away(stored: Iterable[Dose], plan: Plan) -> list[Dose]:
+    """The doses that a new revision took away, marked so. They do not ring, and are remembered:
+    given again by a later revision, they are not asked for a second time.
 
     A plan is the whole truth from `from` on, so what is due since then and not in it is gone; so
     is what remains of a drug that is not in it any more. Ad-hoc reminders are no part of a plan,
@@ -141,20 +144,25 @@ def withdrawn(stored: Iterable[Dose], plan: Plan) -> list[str]:
     planned = {dose_id for item in plan.items for _, dose_id in item.occ}
     drugs = {item.rid for item in plan.items}
     return [
-        dose.id
+        structs.replace(dose, withdrawn=True)
         for dose in stored
-        if dose.rev > 0
-        and dose.outcome is None
+        if stands(dose)
+        and dose.rev > 0
         and dose.id not in planned
         and (dose.due >= plan.since or dose.rid not in drugs)
     ]
+
+
+def stands(dose: Dose) -> bool:
+    """Whether something is still to be said or heard of it."""
+    return dose.outcome is None and not dose.withdrawn
 
 
 def decide(doses: Iterable[Dose], now: int) -> list[Action]:
     """What is to be done now, in the order in which the doses are due."""
     actions: list[Action] = []
     for dose in sorted(doses, key=lambda d: (d.due, d.id)):
-        if dose.outcome is not None or now < dose.due:
+        if not stands(dose) or now < dose.due:
             continue
         if now > dose.closes:
             # A window that closed before the gateway knew of it is not this gateway's to judge.
@@ -169,7 +177,7 @@ def decide(doses: Iterable[Dose], now: int) -> list[Action]:
 
 def is_open(dose: Dose, now: int) -> bool:
     """Whether its prompt stands on the screen: asked, not answered, not snoozed, in its window."""
-    asked = dose.shown is not None and dose.outcome is None and dose.snoozed_until is None
+    asked = dose.shown is not None and stands(dose) and dose.snoozed_until is None
     return asked and dose.due <= now <= dose.closes
 
 
@@ -183,9 +191,9 @@ def answer(dose: Dose, said: str, now: int) -> Dose | None:
     """The dose after the person said `taken`, `skipped` or `snoozed`; None if that is no answer
     (a second press, a snooze too many). Taken after the window is `late_taken`: it is recorded,
     never asked for."""
-    if dose.outcome == "missed" and said == "taken":
+    if dose.outcome == "missed" and said == "taken" and not dose.withdrawn:
         return structs.replace(dose, outcome="late_taken", outcome_at=now, noticed=True)
-    if dose.outcome is not None:
+    if not stands(dose):
         return None
     if said == "taken":
         outcome: Outcome = "taken" if now <= dose.closes else "late_taken"

@@ -1,9 +1,11 @@
 """A damaged file is set aside, and every row that can still be read is carried into a new one.
 
 A flipped bit inside a message is found by its digest when it is sent. A flipped bit in SQLite's
-own structure would otherwise take the readings around it, the plan and the doses with it.
+own structure would otherwise take the readings around it, the plan and the doses with it; one in
+the first page, which says where everything is, would take all. So a copy of that page is kept.
 """
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +16,11 @@ import structlog
 from gateway.sql import schema, statements
 
 _LOG = structlog.get_logger()
-_CHECK: Final = statements("salvage")
+_SQL: Final = statements("salvage")
 _BESIDE: Final = ("", "-wal", "-shm")
+_PAGE: Final = 4096
+_SIZE_FIELD: Final = slice(28, 32)
+_HEAD: Final = ".head"
 
 
 def mend(path: Path) -> Path | None:
@@ -30,9 +35,37 @@ def mend(path: Path) -> Path | None:
         source = path.with_name(path.name + suffix)
         if source.exists():
             source.rename(aside.with_name(aside.name + suffix))
-    rescued = _rescue(aside, path)
+    patched = _with_first_page(aside, path)
+    rescued = _rescue(patched, path)
+    for suffix in _BESIDE:
+        patched.with_name(patched.name + suffix).unlink(missing_ok=True)
     _LOG.error("storage_damaged", kept_as=aside.name, rows_rescued=rescued)
     return aside
+
+
+def keep_first_page(path: Path) -> None:
+    """Remember the first page of a sound file, which changes only with the schema."""
+    with path.open("rb") as file:
+        page = bytearray(file.read(_PAGE))
+    page[_SIZE_FIELD] = bytes(4)  # unknown: SQLite then goes by the file's length
+    head = path.with_name(path.name + _HEAD)
+    if not head.exists() or head.read_bytes()[100:] != page[100:]:
+        head.write_bytes(page)
+        head.chmod(0o600)
+
+
+def _with_first_page(aside: Path, path: Path) -> Path:
+    """A copy of the damaged file with the first page as it was."""
+    patched = path.with_name(path.name + ".patched")
+    for suffix in _BESIDE:
+        source = aside.with_name(aside.name + suffix)
+        if source.exists():
+            shutil.copyfile(source, patched.with_name(patched.name + suffix))
+    head = path.with_name(path.name + _HEAD)
+    if head.exists():
+        with patched.open("r+b") as file:
+            file.write(head.read_bytes())
+    return patched
 
 
 def _free_name(path: Path) -> Path:
@@ -45,45 +78,51 @@ def _free_name(path: Path) -> Path:
 def _is_sound(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(path)) as file:
-            file.execute(_CHECK["settle"]).fetchall()
-            return bool(file.execute(_CHECK["check"]).fetchone()[0] == "ok")
-    except sqlite3.DatabaseError:
+            file.execute(_SQL["settle"]).fetchall()
+            return bool(file.execute(_SQL["check"]).fetchone()[0] == "ok")
+    except (sqlite3.DatabaseError, UnicodeDecodeError):  # the latter: from an error's own text
         return False
 
 
 def _rescue(source: Path, target: Path) -> int:
     rescued = 0
+    begin, commit = statements("fact")["begin"], statements("fact")["commit"]
     with closing(sqlite3.connect(target, isolation_level=None)) as new:
         new.executescript(schema())
-        tables = [row[0] for row in new.execute(_CHECK["tables"])]
-        with closing(sqlite3.connect(source)) as old:
-            new.execute(statements("fact")["begin"])
-            for table in tables:
-                rescued += _rescue_table(old, new, table)
-            new.execute(statements("fact")["commit"])
+        tables = [row[0] for row in new.execute(_SQL["tables"])]
+        new.execute(begin)
+        for table in tables:
+            rescued += _rescue_table(source, new, table)
+        new.execute(commit)
     return rescued
 
 
-def _rescue_table(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> int:
-    columns = [row[1] for row in new.execute(_CHECK["columns"], {"table": table})]
-    into = _CHECK["insert"].format(
+def _rescue_table(source: Path, new: sqlite3.Connection, table: str) -> int:
+    columns = [row[1] for row in new.execute(_SQL["columns"], {"table": table})]
+    into = _SQL["insert"].format(
         table=table, columns=", ".join(columns), marks=", ".join("?" * len(columns))
     )
     rescued = 0
-    for row in _readable(old, table, columns):
-        rescued += new.execute(into, row).rowcount
+    for row in _readable(source, table, columns):
+        try:
+            rescued += new.execute(into, row).rowcount
+        except sqlite3.DatabaseError as error:
+            _LOG.warning("storage_row_lost", table=table, error=str(error))
     return rescued
 
 
-def _readable(old: sqlite3.Connection, table: str, columns: list[str]) -> list[tuple[object, ...]]:
-    """The rows of a table; where reading them in one go fails, one by one, forwards and back."""
+def _readable(source: Path, table: str, columns: list[str]) -> list[tuple[object, ...]]:
+    """The rows of a table from one end until reading fails, and then from the other."""
     names = ", ".join(columns)
     rows: dict[tuple[object, ...], None] = {}
     for direction in ("ASC", "DESC"):
+        statement = _SQL["read"].format(columns=names, table=table, direction=direction)
         try:
-            order = _CHECK["read"].format(columns=names, table=table, direction=direction)
-            for row in old.execute(order):
-                rows[row] = None
-        except sqlite3.DatabaseError as error:
+            with closing(sqlite3.connect(source)) as old:
+                for row in old.execute(statement):
+                    rows[row] = None
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             _LOG.warning("storage_unreadable", table=table, direction=direction, error=str(error))
+        else:
+            break
     return list(rows)

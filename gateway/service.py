@@ -104,6 +104,7 @@ class Gateway:
         )
         self.inbox.hub = self.uplink
         self.collector = self._make_collector(storage)
+        self.screen: ScreenServer | None = None
 
     def _make_collector(self, storage: Storage) -> Collector | None:
         settings = self._settings
@@ -124,7 +125,7 @@ class Gateway:
         """Until cancelled."""
         settings = self._settings
         self.reports.birth(**description(settings, driver(settings.model)))
-        screen = ScreenServer(
+        self.screen = screen = ScreenServer(
             self.board, settings.screen_host, settings.screen_port, self.robot.press
         )
         self.robot.refresh()

@@ -45,7 +45,15 @@ class Storage:
         for pragma in _PRAGMAS:
             self.connection.execute(pragma)
         self.connection.executescript(schema())
+        self._keep_first_page()
         self._undo: list[Callable[[], None]] = []
+
+    def _keep_first_page(self) -> None:
+        try:
+            self.connection.execute(statements("salvage")["settle"]).fetchall()
+            salvage.keep_first_page(self.path)
+        except (OSError, sqlite3.DatabaseError) as error:
+            _LOG.warning("first_page_not_kept", error=str(error))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -93,11 +93,6 @@ SESSION_DONE: Final = text("量好了，谢谢您。", "All done, thank you.")
 SESSION_OVER: Final = text(
     "没有收到读数，可以稍后再量。", "No reading came. You can try again later."
 )
-NO_CUFF: Final = text("血压计没有接好", "The cuff is not connected")
-NO_CUFF_HOW: Final = text(
-    "请检查血压计的连接线，量好后会自动读取。",
-    "Please check its cable. Readings are fetched by themselves.",
-)
 RESULT: Final = text("高压 {sys}，低压 {dia}。", "Your blood pressure is {sys} over {dia}.")
 RECORDED: Final = text("已记录，医生团队可以看到。", "Recorded. Your care team can see it.")
 RECORDED_HERE: Final = text(

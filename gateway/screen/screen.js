@@ -72,7 +72,7 @@ function drawButton(button) {
 }
 
 function drawIdle() {
-  $("idle").hidden = Boolean(view.card);
+  $("idle").hidden = Boolean(view.card || view.call);
   const last = view.last;
   $("reading").hidden = !last;
   $("greeting").textContent = word(greeting());
@@ -102,7 +102,8 @@ function draw() {
   drawWords();
   drawCard($("call-card"), view.call);
   drawCard($("card"), view.card);
-  document.body.dataset.busy = view.call ? "call" : "";
+  document.body.dataset.busy = view.call && view.card ? "both" : "";
+  document.body.toggleAttribute("data-card", Boolean(view.card || view.call));
   drawIdle();
   drawStanding();
   drawClock();
@@ -197,15 +198,18 @@ $("confirm-no").addEventListener("click", () => $("confirm").close());
 
 let goneTimer = null;
 function showGone(gone) {
-  clearTimeout(goneTimer);
   if (!gone) {
+    clearTimeout(goneTimer);
+    goneTimer = null;
     $("gone").hidden = true;
-    return;
+  } else if (goneTimer === null) {
+    // A call could not go out now, so its dialog makes way for the telephone number.
+    goneTimer = setTimeout(() => {
+      $("gone-number").textContent = `${word("gone_number")} ${view ? view.emergency_number : ""}`;
+      $("confirm").close();
+      $("gone").hidden = false;
+    }, 4000);
   }
-  goneTimer = setTimeout(() => {
-    $("gone-number").textContent = `${word("gone_number")} ${view ? view.emergency_number : ""}`;
-    $("gone").hidden = false;
-  }, 4000);
 }
 
 const events = new EventSource("/events");

@@ -63,6 +63,7 @@ class ScreenServer:
         self._host = host
         self._on_press = on_press
         self._loop = asyncio.get_running_loop()
+        self.stopped = False
         self.token = secrets.token_urlsafe(24)
         self._streams = threading.BoundedSemaphore(_MOST_STREAMS)
         handler = type("Handler", (_Handler,), {"screen": self})
@@ -80,6 +81,7 @@ class ScreenServer:
 
     def stop(self) -> None:
         """Stop serving and let every stream go."""
+        self.stopped = True
         self._board.close()
         self._server.shutdown()
         self._server.server_close()
@@ -131,6 +133,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server_version = "Hearthbeat"
     sys_version = ""
     timeout = 30
+
+    def parse_request(self) -> bool:
+        """No more requests on connections that outlive the server."""
+        if self.screen.stopped:
+            self.close_connection = True
+            return False
+        return super().parse_request()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Not a line per request: the stream is one, the presses are logged by what they do."""

@@ -3,8 +3,8 @@
 PRAGMA wal_checkpoint(TRUNCATE)
 
 -- name: check
--- "ok", or the first thing that is wrong with the structure.
-PRAGMA quick_check(1)
+-- "ok", or the first thing that is wrong with the structure, types and indexes included.
+PRAGMA integrity_check(1)
 
 -- name: tables
 -- The tables of the schema.

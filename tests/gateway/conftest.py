@@ -65,14 +65,22 @@ class Running:
         self._task = asyncio.create_task(self.gateway.run())
 
     async def stop(self) -> None:
-        """Power off."""
+        """Power off; a second time does nothing."""
         self._task.cancel()
         await asyncio.wait([self._task])
         self.storage.close()
+        error = None if self._task.cancelled() else self._task.exception()
+        assert error is None, f"the gateway failed: {error!r}"
 
     async def press(self, do: str, **what: str) -> bool:
         """Press a button."""
         return await self.gateway.robot.press(Press(do=do, **what))
+
+    @property
+    def port(self) -> int:
+        """Where the screen listens; 0 while it does not."""
+        screen = self.gateway.screen
+        return 0 if screen is None else screen.port
 
     @property
     def robot(self) -> Any:

@@ -2,9 +2,6 @@
 
 from collections.abc import Callable
 
-from contract.messages import Reference
-from runtime.clock import ManualClock
-from tests.fixtures.fix_broker import LiveBroker
 from tests.gateway.conftest import Running, until
 from tests.gateway.meter_on_pty import MeterOnPty, frame
 from tests.gateway.scripted_hub import ScriptedHub
