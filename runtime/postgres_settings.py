@@ -20,6 +20,8 @@ max_wal_size = '1GB'
 checkpoint_timeout = '15min'
 max_parallel_workers_per_gather = 1
 jit = off
+# Beside the data and gone with it; /dev/shm is small in containers, and a kill leaves traces there.
+dynamic_shared_memory_type = mmap
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %a '
