@@ -101,7 +101,9 @@ class RoomPart:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         # Every room is safe to kill at any moment, so the surest signal is the right one.
-        line = command_as(None, [sys.executable, "-m", "hub.main", self.name], death_signal="KILL")
+        # -P: a folder called `hub` or `store` where we were started is none of ours.
+        program = [sys.executable, "-P", "-m", "hub.main", self.name]
+        line = command_as(None, program, death_signal="KILL")
         descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             return subprocess.Popen(
