@@ -82,14 +82,18 @@ async def severe_reading(scene: Scene) -> None:
     if found["confirmation"] != "waiting" or scene.hooks.of_episode(found["id"]):
         raise ValueError("a single severe reading paged somebody")
     scene.episode = int(found["id"])
-    await scene.walk.hop(
-        "downlink: the robot asks to measure again", lambda: scene.home.robot.card("session")
+    robot = scene.home.robot
+    question = await scene.walk.hop(
+        "downlink: the robot asks about symptoms", lambda: robot.card("question")
     )
+    await robot.press("answer", id_=question["id"], value="no")
+    await scene.walk.hop("downlink: the robot asks to measure again", lambda: robot.card("session"))
 
 
 async def call_for_help(scene: Scene) -> None:
     """The button: heard at once, told to the team, answered, closed, each step on the screen."""
-    await scene.home.robot.press("call")
+    press = scene.home.robot.press("call")
+    await scene.walk.act("gateway: the call button is pressed", press)
     await _call_says(scene, "accepted", "ingest: the call for help has landed")
 
     async def opened() -> dict[str, Any] | None:
@@ -99,22 +103,24 @@ async def call_for_help(scene: Scene) -> None:
     scene.call = int(episode["id"])
     await _told(scene, scene.call, "alerts: the call is told by webhook")
     await _call_says(scene, "notified", "downlink: the robot says the team has been told")
-    await scene.doctor.post(f"/api/episodes/{scene.call}/acknowledge", {})
-    await _call_says(scene, "answered", "care: acknowledged; the robot says who answers")
-    await scene.doctor.post(
-        f"/api/episodes/{scene.call}/resolve",
-        {"outcome": "called", "next_step": "Telephone again tomorrow morning."},
-    )
-    await _call_says(scene, "closed", "care: resolved; the robot knows it is over")
+    path = f"/api/episodes/{scene.call}"
+    acknowledge = scene.doctor.post(f"{path}/acknowledge", {})
+    await scene.walk.act("care: the call is acknowledged through the API", acknowledge)
+    await _call_says(scene, "answered", "downlink: the robot says that somebody answers")
+    ending = {"outcome": "called", "next_step": "Telephone again tomorrow morning."}
+    await scene.walk.act("care: the call is resolved", scene.doctor.post(f"{path}/resolve", ending))
+    await _call_says(scene, "closed", "downlink: the robot knows it is over")
     await scene.home.robot.press("close_call")
 
 
 async def plan_edited(scene: Scene) -> None:
     """A medicine is added; the device has the revision and says so."""
-    await _stop_measuring(scene)
-    due = scene.clock.now().astimezone(_ZONE) + timedelta(seconds=9)
-    item = {"drug": "氨氯地平 Amlodipine", "dose_text": "5 mg", "times": [f"{due:%H:%M:%S}"]}
-    await scene.doctor.post(f"{scene.patient}/plan/items", item)
+    await _put_cards_away(scene)
+    # Doses are due at whole minutes; the next one, unless the plan could not be there in time.
+    due = scene.clock.now().astimezone(_ZONE) + timedelta(seconds=66)
+    item = {"drug": "氨氯地平 Amlodipine", "dose_text": "5 mg", "times": [f"{due:%H:%M}"]}
+    edit = scene.doctor.post(f"{scene.patient}/plan/items", item)
+    await scene.walk.act("care: a medicine is added to the plan", edit, detail=f"due {due:%H:%M}")
 
     async def on_device() -> dict[str, Any] | None:
         (device,) = (await scene.doctor.get(f"{scene.patient}/plan"))["devices"]
@@ -136,9 +142,10 @@ async def rings_offline(scene: Scene) -> None:
         return await scene.home.robot.card("dose")
 
     scene.dose = await scene.walk.hop(
-        "gateway: the reminder rings, the broker is stopped", rings, within_s=20
+        "gateway: the reminder rings, the broker is stopped", rings, within_s=75
     )
-    await scene.home.robot.press("take", id_=scene.dose["id"])
+    take = scene.home.robot.press("take", id_=scene.dose["id"])
+    await scene.walk.act("gateway: taken is pressed", take)
 
     async def put_away() -> bool | None:
         return await scene.home.robot.card("dose") is None or None
@@ -186,17 +193,16 @@ async def repeat_given(scene: Scene) -> None:
 async def dealt_with(scene: Scene) -> None:
     """The doctor acknowledges and resolves; the worklist is empty again."""
     path = f"/api/episodes/{scene.episode}"
-    await scene.doctor.post(f"{path}/acknowledge", {"note": "Calling the family."})
+    acknowledge = scene.doctor.post(f"{path}/acknowledge", {"note": "Calling the family."})
+    await scene.walk.act("care: the episode is acknowledged through the API", acknowledge)
+    ending = {"outcome": "called", "next_step": "Measure twice daily for a week."}
+    resolve = scene.doctor.post(f"{path}/resolve", ending)
+    await scene.walk.act("care: the episode is resolved with an outcome", resolve)
 
-    async def in_state(state: str) -> dict[str, Any] | None:
-        found: dict[str, Any] = await scene.doctor.get(path)
-        return found if found["state"] == state else None
+    async def gone() -> bool | None:
+        return await _open_episode(scene, "severe_pressure") is None or None
 
-    await scene.walk.hop("care: acknowledged through the API", lambda: in_state("acknowledged"))
-    await scene.doctor.post(
-        f"{path}/resolve", {"outcome": "called", "next_step": "Measure twice daily for a week."}
-    )
-    await scene.walk.hop("care: resolved with an outcome", lambda: in_state("closed"))
+    await scene.walk.hop("care: the worklist is clear of it", gone)
 
 
 STEPS: Final[tuple[Callable[[Scene], Awaitable[None]], ...]] = (
@@ -248,11 +254,12 @@ async def _call_says(scene: Scene, stage: str, hop: str) -> None:
     await scene.walk.hop(hop, shown)
 
 
-async def _stop_measuring(scene: Scene) -> None:
-    """The robot rests its person before the repeat; a dose waits behind that."""
-    card = await scene.home.robot.card("session")
-    if card is not None:
-        await scene.home.robot.press("stop", id_=card["id"])
+async def _put_cards_away(scene: Scene) -> None:
+    """Whoever rests for the repeat reads the advice and says so; a dose waits behind both."""
+    for kind, do in (("session", "stop"), ("advice", "heard_advice")):
+        card = await scene.home.robot.card(kind)
+        if card is not None:
+            await scene.home.robot.press(do, id_=card["id"])
 
 
 async def _until_the_next_minute(scene: Scene) -> None:

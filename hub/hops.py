@@ -60,6 +60,16 @@ class Walk:
         self._console.print(f"[red]✗[/] {name}  missing after {within_s:.0f} s{last}")
         raise MissingHopError(name, within_s, last)
 
+    async def act(self, name: str, deed: Awaitable[object], *, detail: str = "") -> None:
+        """Do something once; raises MissingHopError when it is refused."""
+        started = time.monotonic()
+        try:
+            await deed
+        except (OSError, LookupError, ValueError) as error:
+            self._console.print(f"[red]✗[/] {name}: {error}")
+            raise MissingHopError(name, time.monotonic() - started, f"; {error}") from error
+        self._note(Hop(name, time.monotonic() - started, detail))
+
     def _note(self, hop: Hop) -> None:
         self.hops.append(hop)
         self._console.print(

@@ -51,7 +51,7 @@ class WebhookListener:
 
     def of_episode(self, episode_id: int) -> list[dict[str, Any]]:
         """The posts about one episode."""
-        return [post for post in self.received if post.get("episode_id") == episode_id]
+        return [post for post in self.received if post.get("episode") == episode_id]
 
     def close(self) -> None:
         """Stop listening."""
