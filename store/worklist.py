@@ -19,6 +19,14 @@ _SQL = queries("worklist")
 SECTIONS = ("high", "expired", "pending", "medium", "low", "technical", "in_hand")
 
 
+class Candidate(Struct, frozen=True, kw_only=True):
+    """Somebody a reading without an owner may have been taken from."""
+
+    id: int
+    name: str
+    phone: str | None
+
+
 class Entry(Struct, frozen=True, kw_only=True):
     """One open episode as the worklist shows it. `section` is one of SECTIONS."""
 
@@ -53,6 +61,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     node_id: str | None
     node_label: str | None
     time_zone: str
+    candidates: list[Candidate]
 
 
 class PatientLine(Struct, frozen=True, kw_only=True):

@@ -77,6 +77,13 @@ class EpisodeCard:
             label(" · ".join(part for part in place if part), "card__fine")
             if entry.phone and entry.patient_name:
                 phone_link(entry.phone, say("person.call", name=entry.patient_name))
+            if entry.candidates:
+                label(say("worklist.candidates"), "card__fine")
+            for one in entry.candidates:
+                with element("div", "candidate"):
+                    link(f"/patients/{one.id}", "", one.name)
+                    if one.phone:
+                        phone_link(one.phone, say("person.call", name=one.name))
 
     def _what(self, entry: Entry, now: datetime) -> None:
         say = self.page.say

@@ -1,4 +1,4 @@
-"""Evidence of an episode, as its rule stored it, in a few words a doctor reads at a glance."""
+"""The newest evidence of an episode, in a few numbers a doctor reads at a glance."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,12 +14,11 @@ SHOWN: Final = 2
 
 
 class Fact(Struct, frozen=True):
-    """One value or happening, when it was, and what is to be known about it."""
+    """One value or happening, and when it was."""
 
     value: str
     when: str
     unit: str = ""
-    remarks: tuple[str, ...] = ()
 
 
 def newest(say: Say, evidence: Sequence[Evidence], zone: str, now: datetime) -> list[Fact]:
@@ -28,21 +27,12 @@ def newest(say: Say, evidence: Sequence[Evidence], zone: str, now: datetime) -> 
     return [_fact(say, piece, zone, now) for piece in ordered[:SHOWN]]
 
 
-def every(say: Say, evidence: Sequence[Evidence], zone: str, now: datetime) -> list[Fact]:
-    """All pieces of evidence, oldest first."""
-    ordered = sorted(evidence, key=lambda piece: piece.at)
-    return [_fact(say, piece, zone, now) for piece in ordered]
-
-
 def _fact(say: Say, piece: Evidence, zone: str, now: datetime) -> Fact:
     when = words.moment(say, piece.at, zone, now)
     if piece.type == "condition":
         return Fact(say("evidence.since", when=when), "")
-    remarks = words.flags(say, piece.flags)
-    if piece.clock == "untrusted":
-        remarks.append(say("clock.untrusted"))
     value, unit = _value(say, piece)
-    return Fact(value, when, unit, tuple(remarks))
+    return Fact(value, when, unit)
 
 
 def _value(say: Say, piece: Evidence) -> tuple[str, str]:

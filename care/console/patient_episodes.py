@@ -4,7 +4,8 @@ from datetime import datetime
 
 from nicegui import ui
 
-from care.console import evidence, judgement, words
+from alerts.cards import Card
+from care.console import judgement, words
 from care.console.episode_dialogs import EpisodeDialogs
 from care.console.frame import Frame, Refresh
 from care.console.pieces import button, element, label, pill
@@ -64,7 +65,7 @@ class EpisodesPart:
                 label(line, "episode__line")
             if open_now and card.next_step:
                 label(say("worklist.advice", advice=card.next_step), "card__advice")
-            self._more(episode, steps, card.rule, now)
+            self._more(episode, steps, card, now)
             if open_now and self.page.visitor.may("handle_episode"):
                 self._actions(episode, title)
 
@@ -90,23 +91,22 @@ class EpisodesPart:
             lines.append(say("episodes.note", note=episode.note))
         return lines
 
-    def _more(self, episode: Episode, steps: list[Step], rule: str, now: datetime) -> None:
+    def _more(self, episode: Episode, steps: list[Step], card: Card, now: datetime) -> None:
         """The evidence and the history, opened by the reader."""
         say, zone = self.page.say, self.person.time_zone
-        with ui.expansion(say("episodes.history")).classes("more"), element("div", "more__body"):
-            for fact in evidence.every(say, episode.evidence, zone, now):
-                line = " · ".join(
-                    p for p in (fact.when, f"{fact.value} {fact.unit}".strip(), *fact.remarks) if p
-                )
+        with ui.expansion(say("episodes.more")).classes("more"), element("div", "more__body"):
+            label(say("episodes.evidence"), "field__label")
+            for line in card.evidence:
                 label(line, "more__fact")
+            label(say("episodes.history"), "field__label")
             with element("ol", "steps"):
                 for step in steps:
                     who = step.actor_name or say("phase.engine")
                     phase = say.known("phase", step.phase, step.phase)
                     when = words.moment(say, step.at, zone, now)
-                    parts = (when, phase, who, judgement.why(say, step))
+                    parts = (when, phase, who, judgement.why(say, episode, step))
                     label(" · ".join(dict.fromkeys(part for part in parts if part)), tag="li")
-            label(rule, "panel__fine")
+            label(card.rule, "panel__fine")
 
     def _actions(self, episode: Episode, title: str) -> None:
         say, name = self.page.say, self.person.name

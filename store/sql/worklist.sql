@@ -17,7 +17,8 @@ SELECT * FROM (
            patient.phone, coalesce(area.name, node_area.name) AS area_name,
            team.name AS team_name, episode.node_id, node.label AS node_label,
            coalesce(zone.time_zone, area.time_zone, node_area.time_zone, 'Asia/Shanghai')
-               AS time_zone
+               AS time_zone,
+           maybe.people AS candidates
     FROM episode
     LEFT JOIN patient ON patient.id = episode.patient_id
     LEFT JOIN area ON area.id = patient.area_id
@@ -29,6 +30,15 @@ SELECT * FROM (
         SELECT time_zone FROM patient_time_zone AS own
         WHERE own.patient_id = episode.patient_id AND own.since <= %(now)s
         ORDER BY own.since DESC LIMIT 1) AS zone ON true
+    -- Safety rule 5: a reading nobody owns names whom it may have been, to whoever was told.
+    CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object(
+                   'id', one.id, 'name', one.name, 'phone', one.phone)), '[]') AS people
+        FROM jsonb_array_elements(episode.evidence) AS piece
+        CROSS JOIN jsonb_array_elements_text(
+            coalesce(piece -> 'detail' -> 'candidates', '[]')) AS candidate
+        JOIN patient AS one ON one.id = candidate::bigint
+        WHERE episode.patient_id IS NULL) AS maybe
     WHERE episode.state <> 'closed'
       AND episode.id IN (SELECT visible_episodes(%(staff_id)s))
       AND (%(episode_id)s::bigint IS NULL OR episode.id = %(episode_id)s)

@@ -79,6 +79,23 @@ async def test_nobody_sees_more_than_their_scope(factory: Factory) -> None:
     assert {line.node_id for line in refused} == {node, None}
 
 
+async def test_a_reading_nobody_owns_names_whom_it_may_have_been(factory: Factory) -> None:
+    """Safety rule 5: the episode of a device carries its candidates, each once, with the phone."""
+    f = factory
+    area = await f.area()
+    team = await f.team(area)
+    me, _ = await f.staff(team)
+    one = await f.patient(area, "甲", team_id=team, phone="138 1")
+    two = await f.patient(area, "乙", team_id=team)
+    node = await f.node(area)
+    detail = {"detail": {"candidates": [one, two]}}
+    pieces = [f.evidence((190, 114), **detail), f.evidence((188, 112), **detail)]
+    await f.episode(None, team, node_id=node, evidence=pieces)
+    (entry,) = await worklist.entries(f.conn, staff_id=me, now=NOW)
+    assert {(c.name, c.phone) for c in entry.candidates} == {("甲", "138 1"), ("乙", None)}
+    assert entry.node_label == "堂屋网关"
+
+
 async def test_people_are_found_by_what_was_typed_and_nothing_more(factory: Factory) -> None:
     """Signs that mean something to a database are looked for as they are."""
     f = factory
