@@ -238,15 +238,17 @@ class Connection:
 
     def close(self) -> None:
         """Say goodbye: DISCONNECT, so that the broker does not publish the will."""
-        self._client.disconnect()
-        self._client.loop_write()
+        if not self.ended.done():
+            self._client.disconnect()
+            self._client.loop_write()
         self.drop()
 
     def drop(self) -> None:
-        """Close the socket without a word; the broker will publish the will."""
+        """Close the socket without a word, so that the broker publishes the will; a second time
+        does nothing."""
         self._finish("dropped")
         sock = self._client.socket()
-        if sock is not None:
+        if sock is not None and sock.fileno() >= 0:
             self._loop.remove_reader(sock)
             self._loop.remove_writer(sock)
             sock.close()

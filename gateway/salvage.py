@@ -19,6 +19,7 @@ _LOG = structlog.get_logger()
 _SQL: Final = statements("salvage")
 _BESIDE: Final = ("", "-wal", "-shm")
 _PAGE: Final = 4096
+_HEADER: Final = 100  # counters, which change
 _SIZE_FIELD: Final = slice(28, 32)
 _HEAD: Final = ".head"
 
@@ -49,7 +50,7 @@ def keep_first_page(path: Path) -> None:
         page = bytearray(file.read(_PAGE))
     page[_SIZE_FIELD] = bytes(4)  # unknown: SQLite then goes by the file's length
     head = path.with_name(path.name + _HEAD)
-    if not head.exists() or head.read_bytes()[100:] != page[100:]:
+    if not head.exists() or head.read_bytes()[_HEADER:] != page[_HEADER:]:
         head.write_bytes(page)
         head.chmod(0o600)
 
@@ -79,9 +80,19 @@ def _is_sound(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(path)) as file:
             file.execute(_SQL["settle"]).fetchall()
-            return bool(file.execute(_SQL["check"]).fetchone()[0] == "ok")
+            whole = bool(file.execute(_SQL["check"]).fetchone()[0] == "ok")
+        return whole and _schema_is_as_it_was(path)
     except (sqlite3.DatabaseError, UnicodeDecodeError):  # the latter: from an error's own text
         return False
+
+
+def _schema_is_as_it_was(path: Path) -> bool:
+    """A changed letter in the name of a column breaks nothing SQLite would notice."""
+    head = path.with_name(path.name + _HEAD)
+    if not head.exists():
+        return True
+    with path.open("rb") as file:
+        return file.read(_PAGE)[_HEADER:] == head.read_bytes()[_HEADER:]
 
 
 def _rescue(source: Path, target: Path) -> int:

@@ -74,6 +74,7 @@ class Uplink:
         self._held_until = float("-inf")
         self._sync_at = float("-inf")
         self._connects = 0
+        self._connection: Connection | None = None
         self.online = False
         self.hub: str | None = None
 
@@ -117,7 +118,7 @@ class Uplink:
 
     async def _one_connection(self) -> None:
         self._connects = self._count_connect()
-        connection = Connection(self._outline(), self._received)
+        self._connection = connection = Connection(self._outline(), self._received)
         try:
             await connection.open([dn(self._settings.node, "+"), HUB_STATUS])
             self._set_online(True)
