@@ -95,6 +95,7 @@ async def acknowledge(
             acknowledged_by=staff_id,
             acknowledged_until=now + timedelta(hours=held),
             escalate_at=None,
+            unanswered_at=None,
             confirm_by=None,
             confirmation=_known(episode),
             told_tier=max(episode.tier, episode.told_tier or 0),
@@ -140,6 +141,7 @@ async def resolve(
             next_step=next_step.strip(),
             note=note or episode.note,
             escalate_at=None,
+            unanswered_at=None,
             confirm_by=None,
             confirmation=_known(episode),
         )

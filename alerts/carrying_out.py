@@ -48,7 +48,7 @@ async def carry_out(
     if draft.ask is not None:
         traces += await _ask(conn, episode, draft.ask, settings, now)
     if episode.state == "closed":
-        await _closed(conn, draft, episode, now)
+        traces += await _closed(conn, draft, episode, settings, now)
     await episodes.record(conn, episode.id, now, traces)
     return episode
 
@@ -80,10 +80,17 @@ async def _written(conn: Connection, episode: Episode) -> Episode:
     return msgspec.structs.replace(episode, id=await episodes.insert(conn, episode))
 
 
-async def _closed(conn: Connection, draft: Draft, episode: Episode, now: datetime) -> None:
+async def _closed(
+    conn: Connection, draft: Draft, episode: Episode, settings: AlertsSettings, now: datetime
+) -> list[Trace]:
+    """Withdrawn: what was not sent is not sent any more, and who was told hears of it."""
+    if draft.before is None or draft.before.state == "closed":
+        return []
     await notification.drop_queued(conn, episode.id, now=now, why="episode_withdrawn")
-    if draft.before is not None:
-        await progress.tell(conn, episode, "closed", progress.CLOSED, now)
+    await progress.tell(conn, episode, "closed", progress.CLOSED, now)
+    if not episode.step or episode.priority not in ladder.PAGING:
+        return []
+    return await telling.take_back(conn, episode, settings=settings, now=now)
 
 
 async def _ask(

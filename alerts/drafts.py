@@ -30,6 +30,7 @@ class Why(StrEnum):
     NOBODY_ANSWERED = "nobody_answered"
     UNREACHABLE = "unreachable"
     LISTED = "listed"
+    WITHDRAWN = "withdrawn"
 
 
 class Timing(Struct, frozen=True, kw_only=True):
@@ -141,5 +142,6 @@ def withdrawn(draft: Draft, reason: str, now: datetime, **changes: Any) -> Draft
         next_step=None,
         confirm_by=None,
         escalate_at=None,
+        unanswered_at=None,
         **changes,
     ).noting("end", reason)

@@ -302,6 +302,7 @@ class _Case:
             confirm_by=None,
             late=verdict.evidence[0].lateness == Lateness.LATE,
             escalate_at=None,
+            unanswered_at=None,
             acknowledged_at=None,
             acknowledged_by=None,
             acknowledged_until=None,

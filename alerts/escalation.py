@@ -1,12 +1,16 @@
 """Module 3: nobody has acknowledged in time, so the next step is told (safety rule 12)."""
 
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
 import msgspec
 from psycopg import OperationalError
 
-from alerts import faults, ladder, telling
+from alerts import faults, ladder, progress, telling, unreachable
 from alerts.drafts import Whose, Why
 from alerts.turn import Turn
 from store import episode as episodes
+from store import notification
 from store.episode import Episode, Trace
 from store.pool import Connection
 
@@ -16,16 +20,32 @@ _LIMIT = 200
 async def run(turn: Turn) -> bool:
     """Climb where it is due; whether there may be more."""
     async with turn.pool.connection() as conn, conn.transaction():
+        await _fail_over(conn, turn)
+        silent = await episodes.due(conn, "answer", now=turn.now, limit=_LIMIT)
+        for episode in silent:
+            await _attempt(conn, episode, turn, _say_unanswered)
         due = await episodes.due(conn, "escalation", now=turn.now, limit=_LIMIT)
         for episode in due:
-            await _climb(conn, episode, turn)
-    return len(due) == _LIMIT
+            await _attempt(conn, episode, turn, _tell_next)
+    return _LIMIT in (len(silent), len(due))
 
 
-async def _climb(conn: Connection, episode: Episode, turn: Turn) -> None:
+async def _fail_over(conn: Connection, turn: Turn) -> None:
+    """A step whose addresses cannot be reached for a while does not hold up the next."""
+    patience = timedelta(seconds=turn.settings.alerts_fail_over_after_s)
+    for step in await notification.unreached(conn, before=turn.now - patience, now=turn.now):
+        await unreachable.fail_over(conn, step, now=turn.now)
+
+
+async def _attempt(
+    conn: Connection,
+    episode: Episode,
+    turn: Turn,
+    step: Callable[[Connection, Episode, Turn], Awaitable[None]],
+) -> None:
     try:
         async with conn.transaction():
-            await _tell_next(conn, episode, turn)
+            await step(conn, episode, turn)
     except OperationalError:
         raise
     except Exception as error:  # noqa: BLE001 - one episode must not hold up the others
@@ -37,6 +57,15 @@ async def _climb(conn: Connection, episode: Episode, turn: Turn) -> None:
         )
 
 
+async def _say_unanswered(conn: Connection, episode: Episode, turn: Turn) -> None:
+    """The device says that nobody has answered, and which number to call."""
+    await episodes.save(conn, msgspec.structs.replace(episode, unanswered_at=None))
+    await progress.nobody_answers(conn, episode, turn.now)
+    detail = {"round": episode.round, "number": episode.policy.emergency_number}
+    line = Trace(phase="continue", reason="nobody_has_answered", detail=detail)
+    await episodes.record(conn, episode.id, turn.now, [line])
+
+
 async def _tell_next(conn: Connection, episode: Episode, turn: Turn) -> None:
     rung = ladder.following(episode, turn.now)
     if rung is None:
@@ -44,7 +73,7 @@ async def _tell_next(conn: Connection, episode: Episode, turn: Turn) -> None:
         line = Trace(phase="suppress", reason="ladder_climbed_once")
         await episodes.record(conn, episode.id, turn.now, [line])
         return
-    why = Why.NOBODY_ANSWERED if rung.unanswered else Why.ESCALATED
+    why = Why.NOBODY_ANSWERED if rung.again else Why.ESCALATED
     await episodes.save(conn, rung.episode)
     told = await telling.tell(conn, rung, why, settings=turn.settings, now=turn.now)
     climbed = Trace(

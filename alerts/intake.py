@@ -25,6 +25,7 @@ from alerts.turn import Turn
 from alerts.verdict import Stance, Tier, Verdict
 from alerts.window import PRESSURE, SYMPTOM_QUESTION, Answer, answer_of, key_of
 from contract.vitals import FLAGS
+from runtime import metrics
 from store import episode as episodes
 from store import feed, window
 from store.episode import Command, Episode, Evidence
@@ -48,6 +49,8 @@ async def run(turn: Turn) -> bool:
         items = [item for batch in batches for item in batch.items]
         await take(conn, items, settings=turn.settings, now=turn.now)
         await feed.move(conn, CONSUMER, batches[-1].id)
+    behind = (turn.now - batches[-1].committed_at).total_seconds()
+    metrics.gauge("alerts_feed_lag_seconds", "Age of the newest batch when judged").set(behind)
     return len(batches) == limit
 
 

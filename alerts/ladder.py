@@ -1,6 +1,7 @@
 """Who is told next, and when the one after (safety rule 12). Pure.
 
-High priority climbs the ladder step by step and starts again after the last, without end.
+High priority climbs the ladder step by step and starts again after the last, without end. When
+the last step has not answered either, the device says so before the ladder starts again.
 Medium climbs once. The rest is on the worklist and pages nobody.
 """
 
@@ -16,11 +17,11 @@ PAGING: Final = frozenset({"high", "medium"})
 
 
 class Rung(Struct, frozen=True, kw_only=True):
-    """What the next step does. `staff` are told; `unanswered`: the whole ladder stayed silent."""
+    """What the next step does: `staff` are told. `again`: the ladder starts anew."""
 
     episode: Episode
     staff: tuple[int, ...]
-    unanswered: bool = False
+    again: bool = False
 
 
 def first(episode: Episode, now: datetime) -> Rung:
@@ -36,17 +37,20 @@ def following(episode: Episode, now: datetime) -> Rung | None:
     if episode.priority != "high":
         return None
     rung = _at(episode, episode.round + 1, 1, now)
-    return msgspec.structs.replace(rung, unanswered=True)
+    return msgspec.structs.replace(rung, again=True)
 
 
 def _at(episode: Episode, round_: int, step: int, now: datetime) -> Rung:
     policy = episode.policy
     staff = policy.ladder[step - 1] if step <= len(policy.ladder) else ()
+    last = step >= len(policy.ladder) and episode.priority == "high"
+    patience = min(policy.escalate_after_s, policy.restart_after_s)
     told = msgspec.structs.replace(
         episode,
         step=step,
         round=round_,
         escalate_at=_next_at(episode.priority, step, episode, now),
+        unanswered_at=now + timedelta(seconds=patience) if last else None,
     )
     return Rung(episode=told, staff=staff)
 

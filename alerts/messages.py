@@ -29,6 +29,7 @@ _WHY: Final = {
         "所有人均未应答，重新通知", "nobody has answered, the ladder starts again"
     ),
     Why.UNREACHABLE: Text("上一级无法送达", "the step before cannot be reached"),
+    Why.WITHDRAWN: Text("已撤回，无需处理", "withdrawn, nothing needs to be done"),
     Why.LISTED: Text("已列入工作清单", "it is on the worklist"),
 }
 _CONFIRMATION: Final = {

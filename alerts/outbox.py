@@ -20,6 +20,7 @@ from psycopg import OperationalError
 from alerts import unreachable
 from alerts.channels.channel import Channel, Ending, Message, Outcome
 from alerts.channels.registry import CHANNELS
+from alerts.drafts import Why
 from alerts.settings import AlertsSettings
 from alerts.turn import Turn
 from runtime import metrics
@@ -171,20 +172,18 @@ class Outbox:
         if outcome.ending is Ending.NEEDS_PERSON or age_s >= settings.alerts_give_up_after_s:
             await notification.settle(conn, due.id, state="failed", now=now, error=outcome.detail)
             await unreachable.report(conn, due, outcome.detail, settings=settings, now=now)
-            await unreachable.fail_over(conn, due, now=now)
+            await unreachable.refused(conn, due, now=now)
             return
         wait_s = full_jitter(
             due.attempts - 1, base=settings.alerts_retry_base_s, cap=settings.alerts_retry_cap_s
         )
         again = now + timedelta(seconds=max(wait_s, outcome.retry_after_s))
         await notification.try_again(conn, due.id, at=again, error=outcome.detail)
-        if age_s >= settings.alerts_fail_over_after_s:
-            await unreachable.fail_over(conn, due, now=now)
 
 
 def _no_longer_true(due: Due) -> str | None:
     """The episode is looked at once more, just before anybody is told of it."""
-    if due.episode_state == "closed":
+    if due.episode_state == "closed" and due.reason != Why.WITHDRAWN:
         return "episode_closed"
     if due.episode_state == "acknowledged":
         return "acknowledged"

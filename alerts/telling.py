@@ -33,8 +33,6 @@ async def tell(
     await notification.put(conn, rows)
     if episode.step == 1 and episode.round == 0:
         await progress.tell(conn, episode, "notified", progress.NOTIFIED, now)
-    if rung.unanswered:
-        await progress.nobody_answers(conn, episode, now)
     detail = {
         "step": episode.step,
         "round": episode.round,
@@ -54,6 +52,21 @@ async def show(
     notice = _notice(episode, Why.LISTED, about, settings)
     await notification.put(conn, _console(notice, about, staff, now))
     return [Trace(phase="notify", reason=Why.LISTED.value, detail={"staff": list(staff)})]
+
+
+async def take_back(
+    conn: Connection, episode: Episode, *, settings: AlertsSettings, now: datetime
+) -> list[Trace]:
+    """Whoever was told outside the console hears that the engine has withdrawn it."""
+    about = await contact.about(conn, patient_id=episode.patient_id, node_id=episode.node_id)
+    staff = [person for step in episode.policy.ladder[: episode.step] for person in step]
+    addresses = await contact.of(conn, staff_ids=staff, team_id=episode.team_id)
+    if not addresses:
+        return []
+    notice = _notice(episode, Why.WITHDRAWN, about, settings)
+    await notification.put(conn, _outside(notice, about, addresses, now))
+    detail = {"contacts": [address.id for address in addresses]}
+    return [Trace(phase="notify", reason=Why.WITHDRAWN.value, detail=detail)]
 
 
 def link(settings: AlertsSettings, episode: Episode) -> str:
@@ -92,6 +105,15 @@ def _outside(
     ]
 
 
+def _key(notice: Notice, channel: str, to: int | None) -> str:
+    """The same message has the same key, however often it is written or sent."""
+    episode = notice.episode
+    parts = [episode.id, episode.round, episode.step, channel, to or "all"]
+    if notice.why is Why.WITHDRAWN:
+        parts.append(notice.why.value)
+    return ":".join(map(str, parts))
+
+
 def _row(
     notice: Notice,
     body: dict[str, object],
@@ -107,7 +129,7 @@ def _row(
     written = channel == "console"
     return New(
         episode_id=episode.id,
-        idempotency_key=f"{episode.id}:{episode.round}:{episode.step}:{channel}:{to or 'all'}",
+        idempotency_key=_key(notice, channel, to),
         channel=channel,
         staff_id=staff_id,
         team_id=team_id,

@@ -12,7 +12,7 @@ from alerts.settings import AlertsSettings
 from alerts.verdict import Stance, Tier, Verdict
 from store import episode as episodes
 from store.episode import Episode, Evidence, Trace
-from store.notification import Due, others_may_arrive
+from store.notification import Due, Step, others_may_arrive
 from store.pool import Connection
 
 
@@ -38,17 +38,22 @@ async def reached(conn: Connection, due: Due, *, settings: AlertsSettings, now: 
         await carry_out(conn, draft, settings=settings, now=now)
 
 
-async def fail_over(conn: Connection, due: Due, *, now: datetime) -> None:
-    """The next step is due now, unless another address of this one was or may be reached."""
-    if await others_may_arrive(conn, due):
-        return
-    episode = await episodes.find(conn, due.episode_id, lock=True)
+async def refused(conn: Connection, due: Due, *, now: datetime) -> None:
+    """Nobody will be reached there: fail over, unless the step has another address."""
+    if not await others_may_arrive(conn, due):
+        step = Step(episode_id=due.episode_id, round=due.round, step=due.step)
+        await fail_over(conn, step, now=now)
+
+
+async def fail_over(conn: Connection, step: Step, *, now: datetime) -> None:
+    """The next step of the ladder is due now, once for each step."""
+    episode = await episodes.find(conn, step.episode_id, lock=True)
     if episode is None:
         return
-    sooner = ladder.sooner(episode, due.round, due.step, now)
+    sooner = ladder.sooner(episode, step.round, step.step, now)
     if sooner != episode:
         await episodes.save(conn, sooner)
-        detail = {"step": due.step, "round": due.round, "contact": due.contact_id}
+        detail = {"step": step.step, "round": step.round}
         line = Trace(phase="escalate", reason=Why.UNREACHABLE.value, detail=detail)
         await episodes.record(conn, episode.id, now, [line])
 

@@ -88,6 +88,7 @@ class Episode(Struct, frozen=True, kw_only=True):
     told_tier: int | None = None
     covered_until: datetime | None = None
     escalate_at: datetime | None = None
+    unanswered_at: datetime | None = None
     acknowledged_at: datetime | None = None
     acknowledged_by: int | None = None
     acknowledged_until: datetime | None = None
@@ -170,7 +171,7 @@ async def resting_on(conn: Connection, keys: Sequence[str]) -> list[Episode]:
 async def due(conn: Connection, what: str, *, now: datetime, limit: int = 200) -> list[Episode]:
     """Episodes whose time has come, locked; those another engine holds are left out.
 
-    `what` is 'confirmation', 'escalation' or 'acknowledgement'.
+    `what` is 'confirmation', 'escalation', 'answer' or 'acknowledgement'.
     """
     return await _episodes(conn, f"due_{what}", {"now": now, "limit": limit})
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from store.named import queries
@@ -126,6 +126,21 @@ async def drop_queued(conn: Connection, episode_id: int, *, now: datetime, why: 
     """Nobody needs to be told any more; returns how many were not sent."""
     values = {"episode_id": episode_id, "now": now, "why": why}
     return (await conn.execute(_SQL["drop_queued"], values)).rowcount
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One step of one episode's ladder, in one round."""
+
+    episode_id: int
+    round: int
+    step: int
+
+
+async def unreached(conn: Connection, *, before: datetime, now: datetime) -> list[Step]:
+    """Present steps that were first tried before an instant and have reached nobody since."""
+    async with conn.cursor(row_factory=class_row(Step)) as cursor:
+        await cursor.execute(_SQL["unreached"], {"before": before, "now": now})
+        return await cursor.fetchall()
 
 
 async def others_may_arrive(conn: Connection, due: Due) -> bool:

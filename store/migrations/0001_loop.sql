@@ -407,6 +407,7 @@ CREATE TABLE episode (
     told_tier smallint CHECK (told_tier BETWEEN 0 AND 3),
     covered_until timestamptz,
     escalate_at timestamptz,                  -- NULL: nobody else is to be told by time
+    unanswered_at timestamptz,                -- then the device says that nobody has answered
     acknowledged_at timestamptz,
     acknowledged_by bigint REFERENCES staff,
     acknowledged_until timestamptz,
@@ -426,6 +427,7 @@ CREATE UNIQUE INDEX one_open_episode ON episode
     (coalesce(patient_id, 0), (CASE WHEN patient_id IS NULL THEN device_id END),
      (CASE WHEN patient_id IS NULL THEN node_id END), rule, subject) NULLS NOT DISTINCT
     WHERE state <> 'closed';
+CREATE INDEX episode_unanswered ON episode (unanswered_at) WHERE unanswered_at IS NOT NULL;
 CREATE INDEX episode_confirm ON episode (confirm_by) WHERE confirm_by IS NOT NULL;
 CREATE INDEX episode_acknowledged ON episode (acknowledged_until) WHERE state = 'acknowledged';
 CREATE INDEX episode_device ON episode (device_id, opened_at) WHERE patient_id IS NULL;
@@ -656,7 +658,7 @@ CREATE FUNCTION staff_teams(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql 
 -- The areas of a person's teams and every area below them.
 CREATE FUNCTION staff_areas(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
     WITH RECURSIVE below AS (
-        SELECT team.area_id AS id FROM team WHERE team.id IN (SELECT staff_teams(for_staff))
+        SELECT team.area_id AS id FROM team WHERE team.id IN (SELECT * FROM staff_teams(for_staff))
         UNION
         SELECT area.id FROM area JOIN below ON area.parent_id = below.id)
     SELECT id FROM below $$;
@@ -664,20 +666,20 @@ CREATE FUNCTION staff_areas(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql 
 CREATE FUNCTION visible_patients(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
     SELECT patient.id FROM patient
     WHERE is_administrator(for_staff)
-       OR patient.team_id IN (SELECT staff_teams(for_staff))
-       OR patient.area_id IN (SELECT staff_areas(for_staff)) $$;
+       OR patient.team_id IN (SELECT * FROM staff_teams(for_staff))
+       OR patient.area_id IN (SELECT * FROM staff_areas(for_staff)) $$;
 
 CREATE FUNCTION visible_nodes(for_staff bigint) RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT node.id FROM node LEFT JOIN household ON household.id = node.household_id
     WHERE is_administrator(for_staff)
-       OR household.team_id IN (SELECT staff_teams(for_staff))
-       OR node.area_id IN (SELECT staff_areas(for_staff)) $$;
+       OR household.team_id IN (SELECT * FROM staff_teams(for_staff))
+       OR node.area_id IN (SELECT * FROM staff_areas(for_staff)) $$;
 
 -- Whoever is told of an episode may also act on it: the team it went to, and the patient's own.
 CREATE FUNCTION visible_episodes(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
     SELECT episode.id FROM episode
     WHERE is_administrator(for_staff)
-       OR episode.team_id IN (SELECT staff_teams(for_staff))
-       OR episode.patient_id IN (SELECT visible_patients(for_staff))
+       OR episode.team_id IN (SELECT * FROM staff_teams(for_staff))
+       OR episode.patient_id IN (SELECT * FROM visible_patients(for_staff))
        OR (episode.patient_id IS NULL
-           AND episode.node_id IN (SELECT visible_nodes(for_staff))) $$;
+           AND episode.node_id IN (SELECT * FROM visible_nodes(for_staff))) $$;

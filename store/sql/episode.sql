@@ -50,6 +50,13 @@ WHERE e.escalate_at <= %(now)s AND e.state = 'open'
 ORDER BY e.id LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED
 
+-- name: due_answer
+-- The last step was told and has not answered: the device is to say so (safety rule 12).
+SELECT e.* FROM episode e
+WHERE e.unanswered_at <= %(now)s AND e.state = 'open'
+ORDER BY e.id LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED
+
 -- name: due_acknowledgement
 -- Acknowledged, and the time that was taken for it is over.
 SELECT e.* FROM episode e
@@ -62,14 +69,14 @@ FOR UPDATE SKIP LOCKED
 INSERT INTO episode (
     patient_id, node_id, device_id, team_id, rule, rule_version, subject, priority, state,
     confirmation, confirm_by, late, onset_at, last_evidence_at, opened_at, reason, evidence,
-    policy, step, round, tier, told_tier, covered_until, escalate_at, acknowledged_at,
-    acknowledged_by, acknowledged_until, closed_at, closed_by, outcome, next_step, note)
+    policy, step, round, tier, told_tier, covered_until, escalate_at, unanswered_at,
+    acknowledged_at, acknowledged_by, acknowledged_until, closed_at, closed_by, outcome, next_step, note)
 VALUES (
     %(patient_id)s, %(node_id)s, %(device_id)s, %(team_id)s, %(rule)s, %(rule_version)s,
     %(subject)s, %(priority)s, %(state)s, %(confirmation)s, %(confirm_by)s, %(late)s,
     %(onset_at)s, %(last_evidence_at)s, %(opened_at)s, %(reason)s, %(evidence)s, %(policy)s,
     %(step)s, %(round)s, %(tier)s, %(told_tier)s, %(covered_until)s, %(escalate_at)s,
-    %(acknowledged_at)s, %(acknowledged_by)s, %(acknowledged_until)s, %(closed_at)s,
+    %(unanswered_at)s, %(acknowledged_at)s, %(acknowledged_by)s, %(acknowledged_until)s, %(closed_at)s,
     %(closed_by)s, %(outcome)s, %(next_step)s, %(note)s)
 RETURNING id
 
@@ -82,6 +89,7 @@ UPDATE episode SET
     last_evidence_at = %(last_evidence_at)s, reason = %(reason)s, evidence = %(evidence)s,
     policy = %(policy)s, step = %(step)s, round = %(round)s, tier = %(tier)s, told_tier =
     %(told_tier)s, covered_until = %(covered_until)s, escalate_at = %(escalate_at)s,
+    unanswered_at = %(unanswered_at)s,
     acknowledged_at = %(acknowledged_at)s, acknowledged_by = %(acknowledged_by)s,
     acknowledged_until = %(acknowledged_until)s, closed_at = %(closed_at)s, closed_by =
     %(closed_by)s, outcome = %(outcome)s, next_step = %(next_step)s, note = %(note)s

@@ -54,6 +54,19 @@ VALUES (%(id)s, %(at)s, %(outcome)s, %(detail)s, %(took_ms)s)
 UPDATE notification SET state = 'dropped', settled_at = %(now)s, last_error = %(why)s
 WHERE episode_id = %(episode_id)s AND state = 'queued'
 
+-- name: unreached
+-- Episodes whose present step was tried long enough, and reached nobody outside the console.
+SELECT DISTINCT n.episode_id, n.round, n.step
+FROM notification n JOIN episode e ON e.id = n.episode_id
+WHERE n.state = 'queued' AND n.attempts > 0 AND n.created_at <= %(before)s
+  AND e.state = 'open' AND (e.round, e.step) = (n.round, n.step) AND e.escalate_at > %(now)s
+  AND e.step < jsonb_array_length(e.policy -> 'ladder')
+  AND NOT EXISTS (
+    SELECT FROM notification other
+    WHERE (other.episode_id, other.round, other.step) = (n.episode_id, n.round, n.step)
+      AND other.channel <> 'console' AND other.state = 'delivered')
+ORDER BY n.episode_id
+
 -- name: others
 -- Another address of the same step that was reached, or is still being tried for the first time.
 SELECT 1 FROM notification

@@ -1,6 +1,7 @@
 """The outbox and its webhook, against a real HTTP listener (promises 9, 45)."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -161,6 +162,21 @@ async def test_what_is_no_longer_true_is_not_sent(
     assert await _state(home, contact) == ("dropped", 1, "acknowledged")
 
 
+async def test_who_was_told_hears_when_it_is_withdrawn(
+    home: Home, engine: Engine, clock: ManualClock
+) -> None:
+    """Paged as unconfirmed, then a normal repeat arrives: one all-clear to the same address."""
+    async with Listener() as listener:
+        await home.webhook(listener.url)
+        at = clock.now()
+        await home.bp(186, 112)
+        await _turn(engine, clock)
+        await _turn(engine, clock, 360)
+        await home.bp(136, 84, at=at + timedelta(minutes=4))
+        await _turn(engine, clock, 5)
+        assert [request.said["why"] for request in listener.received] == ["first", "withdrawn"]
+
+
 async def test_a_redirect_is_not_followed(home: Home, engine: Engine, clock: ManualClock) -> None:
     """It would carry the message where nobody chose: somebody has to look."""
     async with Listener([307]) as listener:
@@ -175,7 +191,7 @@ async def test_promise_09_killed_between_sent_and_recorded(
 ) -> None:
     """The lease runs out and it goes once more, under the same key."""
     async with Listener([0, 200]) as listener:
-        await home.webhook(listener.url)
+        await home.webhook(listener.url, staff_id=home.staff[0])
         await home.happens("sos")
         async with Engine(pool, settings, clock) as dying:
             await dying.cycle()

@@ -8,6 +8,7 @@ from psycopg.errors import UniqueViolation
 
 from alerts import actions
 from alerts.engine import Engine
+from contract.instants import to_millis
 from runtime.clock import ManualClock
 from store import episode as episodes
 from tests.alerts.home import Home
@@ -296,7 +297,11 @@ async def test_safety_10_less_than_48_hours_left_is_a_technical_alarm(
 async def test_safety_12_after_the_last_step_it_starts_again_and_the_device_says_so(
     home: Home, engine: Engine, clock: ManualClock, passes: Passes
 ) -> None:
-    """Nobody answers for two hours: round after round, and the number to call."""
+    """Nobody answers for two hours: round after round, and the number to call.
+
+    The device says so when the last step has had its five minutes, before the ladder restarts.
+    """
+    start = clock.now()
     await home.happens("call_doctor", "c1")
     await passes(0)
     for _ in range(240):
@@ -305,7 +310,8 @@ async def test_safety_12_after_the_last_step_it_starts_again_and_the_device_says
     assert told[:6] == home.staff * 2
     assert len(told) >= 3 * 5
     silent = [one for one in await home.feedback() if one["st"] == "unanswered"]
-    assert len(silent) == (await home.episode())["round"] >= 5
+    assert len(silent) >= (await home.episode())["round"] >= 5
+    assert silent[0]["t"] - to_millis(start) == 15 * 60 * 1000
     assert "120" in silent[0]["say"]["zh-CN"]
     assert "120" in silent[0]["say"]["en"]
 
@@ -319,6 +325,19 @@ async def test_safety_12_for_a_reading_the_device_is_told_too(
         await passes(600)
     said = [one for one in await home.feedback() if one["kind"] == "reminder"]
     assert "120" in said[0]["text"]["zh-CN"]
+
+
+async def test_acknowledged_while_it_waits_nobody_is_paged(
+    home: Home, engine: Engine, passes: Passes
+) -> None:
+    """Somebody saw the pending episode and took it: the deadline tells nobody."""
+    await home.bp(186, 112)
+    await engine.cycle()
+    await home.acknowledge((await home.episode())["id"], hours=10)
+    await passes(3600)
+    episode = await home.episode()
+    assert (episode["state"], episode["confirmation"]) == ("acknowledged", "unconfirmed")
+    assert await home.told() == []
 
 
 async def test_medium_climbs_the_ladder_once(home: Home, engine: Engine, passes: Passes) -> None:
