@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -21,8 +22,6 @@ _KEEP_ALIVE_S: Final = 30
 # 0x10: taken, but nobody has subscribed. Retained messages are kept all the same.
 _NO_SUBSCRIBERS: Final = 0x10
 _REFUSED: Final = 0x80
-# The stubs of the development environment describe paho 1.6, whose client differs.
-_PAHO: Final[Any] = paho
 
 
 class LinkDownError(ConnectionError):
@@ -129,8 +128,8 @@ async def connect(broker: Broker, *, client_id: str, timeout_s: float) -> AsyncI
 
     Raises LinkDownError when the broker is not there or does not let us in.
     """
-    client = _PAHO.Client(
-        _PAHO.CallbackAPIVersion.VERSION2,
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
         client_id=client_id,
         protocol=paho.MQTTv5,
         reconnect_on_failure=False,
@@ -155,7 +154,7 @@ async def connect(broker: Broker, *, client_id: str, timeout_s: float) -> AsyncI
 
 
 def _properties(message: Message) -> Properties:
-    properties = Properties(PacketTypes.PUBLISH)
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's own
     if message.expires_in_s is not None:
         properties.MessageExpiryInterval = message.expires_in_s
     if message.answer_to is not None:

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 import msgspec
 from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from contract.codec import Down, decode_down, encode
 from contract.messages import Envelope, Feedback, State
@@ -29,8 +30,6 @@ KINDS: Final = {
 }
 _RETAINED: Final = frozenset({"birth"})
 _IN_FLIGHT: Final = 10
-# The stubs of the development environment describe paho 1.6, whose client differs.
-_PAHO: Final[Any] = paho
 
 
 class SimulatedNode:
@@ -116,8 +115,8 @@ class SimulatedNode:
                 await self._changed.wait()
 
     def _make_client(self) -> Any:
-        client = _PAHO.Client(
-            _PAHO.CallbackAPIVersion.VERSION2,
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
             client_id=self.id,
             clean_session=not self._persistent,
             reconnect_on_failure=True,

@@ -14,6 +14,7 @@ from typing import Any, Final
 import paho.mqtt.client as mqtt
 import structlog
 from msgspec import Struct
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -67,12 +68,11 @@ class Connection:
         self.ended: asyncio.Future[ConnectionEndedError] = self._loop.create_future()
         self._client = self._make_client()
 
-    # Any: the stubs in the development environment describe paho 1.6, whose client differs.
     def _make_client(self) -> Any:
-        outline, paho = self._outline, mqtt
-        make: Any = paho.Client
+        outline = self._outline
+        make: Any = mqtt.Client
         client = make(
-            getattr(paho, "CallbackAPIVersion").VERSION2,  # noqa: B009 - unknown to the stubs
+            CallbackAPIVersion.VERSION2,
             client_id=outline.node,
             protocol=outline.mqtt_version,
             clean_session=None if outline.mqtt_version == MQTT_5 else False,
@@ -95,7 +95,7 @@ class Connection:
     def _properties(self, packet: int, **values: int) -> Properties | None:
         if self._outline.mqtt_version != MQTT_5:
             return None
-        properties = Properties(packet)
+        properties = Properties(packet)  # type: ignore[no-untyped-call]  # paho's own
         for name, value in values.items():
             setattr(properties, name, value)
         return properties

@@ -10,12 +10,13 @@ from typing import Final
 from psycopg import AsyncConnection
 
 from contract.messages import Birth, DeclaredSeries, SubDevice
-from downlink.plan_message import spans_by_patient, wanted_doses
+from downlink.backfill import backfill
+from downlink.settings import DownlinkSettings
 from firmware_sim.history import DueDose, live_through
 from firmware_sim.node import SimulatedNode
 from firmware_sim.physiology import Person
 from hub.demo_village import Home
-from store import dose, plan, revision
+from store import dose, plan
 from store.pool import Connection
 
 WEEKS: Final = 4
@@ -35,6 +36,7 @@ async def remember(database_url: str, broker_url: str, home: Home, now: datetime
         due = await _prescribe(conn, home, since, now)
     past = live_through(person_of(home), since=since, until=now, doses=due)
     async with SimulatedNode(broker_url, persistent=False) as node:
+        await node.hub_ready()
         node.send(_birth())
         for message in (*past.observations, *past.acknowledgements):
             node.send(message)
@@ -55,13 +57,12 @@ async def _prescribe(conn: Connection, home: Home, since: datetime, now: datetim
         times=_TIMES,
         starts_on=since.date(),
     )
-    async with conn.transaction():
-        await plan.add_item(conn, item, staff_id=None, now=since)
-        items = await plan.active_items(conn, home.node_id)
-        spans = spans_by_patient(await revision.zones_of(conn, [home.patient_id]))
-        wanted = wanted_doses(items, spans, [], now=since, until=now)
-        await dose.put_doses(conn, home.node_id, wanted, since)
-    return [DueDose(each.id, each.due_at) for each in wanted]
+    await plan.add_item(conn, item, staff_id=None, now=since)
+    # Neither address is used: the past is only written down.
+    settings = DownlinkSettings(database_url="unused", broker_url="mqtt://unused")
+    await backfill(conn, home.node_id, since=since, now=now, settings=settings)
+    past = await dose.of_patient(conn, home.patient_id, since=since, until=now)
+    return [DueDose(each.id, each.due_at) for each in past]
 
 
 def _birth() -> Birth:
