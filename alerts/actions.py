@@ -84,9 +84,7 @@ async def acknowledge(
     if hours is not None and not 0 < hours <= LONGEST_HOURS:
         raise BadHoursError(f"hours lie above 0 and at most at {LONGEST_HOURS:.0f}")
     async with conn.transaction():
-        episode = await _in_scope(conn, episode_id, staff_id)
-        if episode.state == "closed":
-            raise AlreadyClosedError("the episode is closed already")
+        episode = await _open_in_scope(conn, episode_id, staff_id)
         held = HOURS[episode.priority] if hours is None else hours
         taken = msgspec.structs.replace(
             episode,
@@ -129,9 +127,7 @@ async def resolve(
     if not next_step.strip():
         raise NextStepMissingError("say what comes next, even if it is nothing further")
     async with conn.transaction():
-        episode = await _in_scope(conn, episode_id, staff_id)
-        if episode.state == "closed":
-            raise AlreadyClosedError("the episode is closed already")
+        episode = await _open_in_scope(conn, episode_id, staff_id)
         closed = msgspec.structs.replace(
             episode,
             state="closed",
@@ -158,12 +154,15 @@ def _known(episode: Episode) -> str:
     return "unconfirmed" if episode.confirmation == "waiting" else episode.confirmation
 
 
-async def _in_scope(conn: Connection, episode_id: int, staff_id: int) -> Episode:
+async def _open_in_scope(conn: Connection, episode_id: int, staff_id: int) -> Episode:
+    """The episode, locked."""
     if not await episodes.is_visible(conn, episode_id=episode_id, staff_id=staff_id):
         raise NotInScopeError("there is no such episode in your care")
     episode = await episodes.find(conn, episode_id, lock=True)
     if episode is None:
         raise NotInScopeError("there is no such episode in your care")
+    if episode.state == "closed":
+        raise AlreadyClosedError("the episode is closed already")
     return episode
 
 
