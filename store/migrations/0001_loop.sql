@@ -663,23 +663,41 @@ CREATE FUNCTION staff_areas(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql 
         SELECT area.id FROM area JOIN below ON area.parent_id = below.id)
     SELECT id FROM below $$;
 
-CREATE FUNCTION visible_patients(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+-- Unions, not ORs, and `IN (SELECT * FROM visible_…(…))` in queries: so PostgreSQL takes the
+-- functions apart and uses the indexes. These two leave administrators out.
+CREATE FUNCTION patients_in_care(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
     SELECT patient.id FROM patient
-    WHERE is_administrator(for_staff)
-       OR patient.team_id IN (SELECT * FROM staff_teams(for_staff))
-       OR patient.area_id IN (SELECT * FROM staff_areas(for_staff)) $$;
+    WHERE patient.team_id IN (SELECT * FROM staff_teams(for_staff))
+    UNION
+    SELECT patient.id FROM patient
+    WHERE patient.area_id IN (SELECT * FROM staff_areas(for_staff)) $$;
+
+CREATE FUNCTION nodes_in_care(for_staff bigint) RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT node.id FROM node JOIN household ON household.id = node.household_id
+    WHERE household.team_id IN (SELECT * FROM staff_teams(for_staff))
+    UNION
+    SELECT node.id FROM node WHERE node.area_id IN (SELECT * FROM staff_areas(for_staff)) $$;
+
+CREATE FUNCTION visible_patients(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+    SELECT * FROM patients_in_care(for_staff)
+    UNION
+    SELECT patient.id FROM patient WHERE is_administrator(for_staff) $$;
 
 CREATE FUNCTION visible_nodes(for_staff bigint) RETURNS SETOF text LANGUAGE sql STABLE AS $$
-    SELECT node.id FROM node LEFT JOIN household ON household.id = node.household_id
-    WHERE is_administrator(for_staff)
-       OR household.team_id IN (SELECT * FROM staff_teams(for_staff))
-       OR node.area_id IN (SELECT * FROM staff_areas(for_staff)) $$;
+    SELECT * FROM nodes_in_care(for_staff)
+    UNION
+    SELECT node.id FROM node WHERE is_administrator(for_staff) $$;
 
 -- Whoever is told of an episode may also act on it: the team it went to, and the patient's own.
 CREATE FUNCTION visible_episodes(for_staff bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
     SELECT episode.id FROM episode
-    WHERE is_administrator(for_staff)
-       OR episode.team_id IN (SELECT * FROM staff_teams(for_staff))
-       OR episode.patient_id IN (SELECT * FROM visible_patients(for_staff))
-       OR (episode.patient_id IS NULL
-           AND episode.node_id IN (SELECT * FROM visible_nodes(for_staff))) $$;
+    WHERE episode.team_id IN (SELECT * FROM staff_teams(for_staff))
+    UNION
+    SELECT episode.id FROM episode
+    WHERE episode.patient_id IN (SELECT * FROM patients_in_care(for_staff))
+    UNION
+    SELECT episode.id FROM episode
+    WHERE episode.patient_id IS NULL
+      AND episode.node_id IN (SELECT * FROM nodes_in_care(for_staff))
+    UNION
+    SELECT episode.id FROM episode WHERE is_administrator(for_staff) $$;

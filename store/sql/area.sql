@@ -23,7 +23,7 @@ FROM area ORDER BY area.level, id
 -- The areas a person's teams care for, and those above them, so that the tree has its root.
 WITH RECURSIVE seen AS (
     SELECT id, parent_id FROM area
-    WHERE is_administrator(%(staff_id)s) OR id IN (SELECT staff_areas(%(staff_id)s))
+    WHERE is_administrator(%(staff_id)s) OR id IN (SELECT * FROM staff_areas(%(staff_id)s))
     UNION
     SELECT area.id, area.parent_id FROM area JOIN seen ON area.id = seen.parent_id)
 SELECT id, parent_id, level::text, name, code, time_zone, duty_team_id
@@ -32,7 +32,7 @@ FROM area WHERE id IN (SELECT id FROM seen) ORDER BY area.level, id
 -- name: may_place
 -- Whether a person's teams care for the area.
 SELECT is_administrator(%(staff_id)s)
-    OR %(area_id)s::bigint IN (SELECT staff_areas(%(staff_id)s)) AS allowed
+    OR %(area_id)s::bigint IN (SELECT * FROM staff_areas(%(staff_id)s)) AS allowed
 
 -- name: set_duty_team
 -- The team that answers when nobody else does (safety rule 4).

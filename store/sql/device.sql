@@ -33,7 +33,7 @@ SELECT device_binding.id, device.dev, device_binding.who, device_binding.patient
 FROM device_binding JOIN device ON device.id = device_binding.device_id
 WHERE device.node_id = %(node_id)s
   AND (%(staff_id)s::bigint IS NULL
-       OR device_binding.patient_id IN (SELECT visible_patients(%(staff_id)s)))
+       OR device_binding.patient_id IN (SELECT * FROM visible_patients(%(staff_id)s)))
 ORDER BY device.dev, device_binding.who, lower(device_binding.during) NULLS FIRST
 
 -- name: nodes_of_patient

@@ -20,7 +20,7 @@ LEFT JOIN area ON area.id = coalesce(patient.area_id, node.area_id)
 LEFT JOIN device ON device.id = episode.device_id
 LEFT JOIN staff AS acknowledger ON acknowledger.id = episode.acknowledged_by
 LEFT JOIN staff AS closer ON closer.id = episode.closed_by
-WHERE episode.id IN (SELECT visible_episodes(%(staff_id)s))
+WHERE episode.id IN (SELECT * FROM visible_episodes(%(staff_id)s))
   AND (%(episode_id)s::bigint IS NULL OR episode.id = %(episode_id)s)
   AND (%(patient_id)s::bigint IS NULL OR episode.patient_id = %(patient_id)s)
   AND (%(closed_since)s::timestamptz IS NULL OR episode.closed_at >= %(closed_since)s)

@@ -17,7 +17,7 @@ SELECT node.id, node.area_id, node.household_id, node.label, node.maker, node.mo
        node.birth_at, node.created_at, node.revoked_at, node_state.state, node_state.seen_at,
        node_state.plan_revision
 FROM node LEFT JOIN node_state ON node_state.node_id = node.id
-WHERE node.id = %(node_id)s AND node.id IN (SELECT visible_nodes(%(staff_id)s))
+WHERE node.id = %(node_id)s AND node.id IN (SELECT * FROM visible_nodes(%(staff_id)s))
 
 -- name: every
 -- All nodes; for the administration.
@@ -33,7 +33,7 @@ SELECT node.id, node.area_id, node.household_id, node.label, node.maker, node.mo
        node.birth_at, node.created_at, node.revoked_at, node_state.state, node_state.seen_at,
        node_state.plan_revision
 FROM node LEFT JOIN node_state ON node_state.node_id = node.id
-WHERE node.id IN (SELECT visible_nodes(%(staff_id)s))
+WHERE node.id IN (SELECT * FROM visible_nodes(%(staff_id)s))
 ORDER BY node.created_at, node.id
 
 -- name: revoke

@@ -19,7 +19,7 @@ FROM patient WHERE id = %(patient_id)s
 SELECT id, name, sex, birth_date, phone, area_id, team_id, household_id, pseudonym, locale,
        conditions, frail, target_sys, target_dia, expect_reading_every_s, created_at, archived_at
 FROM patient
-WHERE id = %(patient_id)s AND id IN (SELECT visible_patients(%(staff_id)s))
+WHERE id = %(patient_id)s AND id IN (SELECT * FROM visible_patients(%(staff_id)s))
 
 -- name: every
 -- All patients; for the administration.
@@ -32,7 +32,7 @@ FROM patient WHERE archived_at IS NULL ORDER BY id
 SELECT id, name, sex, birth_date, phone, area_id, team_id, household_id, pseudonym, locale,
        conditions, frail, target_sys, target_dia, expect_reading_every_s, created_at, archived_at
 FROM patient
-WHERE archived_at IS NULL AND id > %(after)s AND id IN (SELECT visible_patients(%(staff_id)s))
+WHERE archived_at IS NULL AND id > %(after)s AND id IN (SELECT * FROM visible_patients(%(staff_id)s))
 ORDER BY id LIMIT %(limit)s
 
 -- name: profile

@@ -25,7 +25,7 @@ SELECT reading.device_id, reading.kind, reading.measured_at, reading.ordinal, re
        reading.boot, reading.seq, reading.sent_at, reading.received_at, reading.stored_at,
        false AS corrected
 FROM reading LEFT JOIN device ON device.id = reading.device_id
-WHERE reading.patient_id IS NULL AND reading.node_id IN (SELECT visible_nodes(%(staff_id)s))
+WHERE reading.patient_id IS NULL AND reading.node_id IN (SELECT * FROM visible_nodes(%(staff_id)s))
 ORDER BY reading.measured_at DESC
 FETCH FIRST %(limit)s ROWS WITH TIES
 
@@ -35,7 +35,7 @@ SELECT device_binding.device_id, array_agg(DISTINCT device_binding.patient_id) A
 FROM device_binding
 WHERE device_binding.device_id = ANY(%(device_ids)s)
   AND device_binding.during @> %(now)s::timestamptz
-  AND device_binding.patient_id IN (SELECT visible_patients(%(staff_id)s))
+  AND device_binding.patient_id IN (SELECT * FROM visible_patients(%(staff_id)s))
 GROUP BY device_binding.device_id
 
 -- name: conflicts
@@ -65,5 +65,5 @@ SELECT id, received_at, node_id, topic, boot, seq, code, path, got, reason, payl
 FROM reject
 WHERE received_at >= %(since)s AND id < %(before)s
   AND (%(node_id)s::text IS NULL OR node_id = %(node_id)s)
-  AND (is_administrator(%(staff_id)s) OR node_id IN (SELECT visible_nodes(%(staff_id)s)))
+  AND (is_administrator(%(staff_id)s) OR node_id IN (SELECT * FROM visible_nodes(%(staff_id)s)))
 ORDER BY id DESC LIMIT %(limit)s

@@ -21,7 +21,7 @@ SELECT id, user_name, display_name, role, locale, disabled_at FROM staff ORDER B
 -- The people of a person's teams; everybody for an administrator.
 SELECT id, user_name, display_name, role, locale, disabled_at FROM staff
 WHERE is_administrator(%(staff_id)s) OR id IN (
-    SELECT staff_id FROM team_member WHERE team_id IN (SELECT staff_teams(%(staff_id)s)))
+    SELECT staff_id FROM team_member WHERE team_id IN (SELECT * FROM staff_teams(%(staff_id)s)))
 ORDER BY id
 
 -- name: password_of

@@ -15,7 +15,7 @@ SELECT id, name, area_id, profile, escalate_after_s FROM team ORDER BY id
 -- name: of_staff
 -- The teams a person works in; all of them for an administrator.
 SELECT id, name, area_id, profile, escalate_after_s FROM team
-WHERE is_administrator(%(staff_id)s) OR id IN (SELECT staff_teams(%(staff_id)s))
+WHERE is_administrator(%(staff_id)s) OR id IN (SELECT * FROM staff_teams(%(staff_id)s))
 ORDER BY id
 
 -- name: put_member
