@@ -9,7 +9,7 @@ from typing import Final
 
 from psycopg import AsyncConnection
 
-from contract.messages import Birth, DeclaredSeries, SubDevice
+from contract.messages import Ack, Acknowledgement, Birth, DeclaredSeries, SubDevice
 from downlink.backfill import backfill
 from downlink.settings import DownlinkSettings
 from firmware_sim.history import DueDose, live_through
@@ -40,9 +40,22 @@ async def remember(database_url: str, broker_url: str, home: Home, now: datetime
         node.send(_birth())
         for message in (*past.observations, *past.acknowledgements):
             node.send(message)
-        node.say("sleeping")
         await node.receipted()
     return len(past.measured)
+
+
+async def confirm_plan(broker_url: str) -> None:
+    """Say that the home's device holds the plan it was sent, as its gateway would."""
+    async with SimulatedNode(broker_url, persistent=False) as node:
+        await node.hub_ready()
+        held = await node.heard("plan", timeout_s=30.0)
+        node.send(Ack(v=0, boot=0, seq=0, clk="ntp", acks=[_received(held.rev)]))
+        node.say("sleeping", plan=held.rev)
+        await node.receipted()
+
+
+def _received(revision: int) -> Acknowledgement:
+    return Acknowledgement(id=f"plan:{revision}", st="received")
 
 
 async def _prescribe(conn: Connection, home: Home, since: datetime, now: datetime) -> list[DueDose]:

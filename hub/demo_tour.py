@@ -61,25 +61,30 @@ async def _show_around(stack: AsyncExitStack, settings: UpSettings, folder: Path
     async with await AsyncConnection.connect(hub.database_url, autocommit=True) as conn:
         village = await settle(conn, now)
         await wait_applied(conn, 15.0)
-    # Downlink would call the doses of the past missed before their answers are in.
-    await hub.keeper.suspend("downlink")
     readings = await _past(hub, village)
-    await hub.keeper.resume("downlink")
     homes = [await _live(stack, hub, home, folder) for home in village.homes[:LIVE_HOMES]]
     _explain(hub, village, homes, readings)
     await hub.wait()
 
 
 async def _past(hub: Hub, village: Village) -> int:
-    """Every home's last four weeks, through the front door."""
+    """Every home's last four weeks, through the front door; returns the number of readings.
+
+    Downlink would call doses missed whose answers are not in yet, and alerts would say so.
+    """
     readings = 0
+    for room in ("alerts", "downlink"):
+        await hub.keeper.suspend(room)
     with Progress(console=_CONSOLE, transient=True) as progress:
         task = progress.add_task("The village's last four weeks", total=len(village.homes))
         for home in village.homes:
-            url = _broker_url(hub, home)
-            now = SystemClock().now()
+            url, now = _broker_url(hub, home), SystemClock().now()
             readings += await demo_history.remember(hub.database_url, url, home, now)
             progress.advance(task)
+    await hub.keeper.resume("downlink")
+    asleep = village.homes[LIVE_HOMES:]
+    await asyncio.gather(*(demo_history.confirm_plan(_broker_url(hub, home)) for home in asleep))
+    await hub.keeper.resume("alerts")
     return readings
 
 
