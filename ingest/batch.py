@@ -1,8 +1,13 @@
 """Stage: single messages into batches; one closes when it is full or old."""
 
 import asyncio
+from itertools import accumulate
+from typing import Final
 
 from ingest.mqtt_session import Arrival
+
+# A batch of the largest messages stays small enough to be written well within a timeout.
+_BYTES: Final = 2 * 1024 * 1024
 
 
 class Batcher:
@@ -31,7 +36,9 @@ class Batcher:
                     await self._full.wait()
             except TimeoutError:
                 pass
-        taken, self._waiting = self._waiting[: self._size], self._waiting[self._size :]
+        sizes = accumulate(len(arrival.payload) for arrival in self._waiting[1 : self._size])
+        cut = 1 + sum(1 for size in sizes if size <= _BYTES)
+        taken, self._waiting = self._waiting[:cut], self._waiting[cut:]
         if not self._waiting:
             self._first.clear()
         if len(self._waiting) < self._size:

@@ -7,6 +7,7 @@ from contract.codec import Up
 from contract.errors import Defect, Refused, defect
 from ingest import rescue
 from ingest.entry import Decoded
+from ingest.fault import fault
 from ingest.mqtt_session import Arrival
 from ingest.numbers import digest_of, digest_of_payload, numbers_of
 
@@ -25,8 +26,8 @@ def decode(arrival: Arrival) -> Decoded:
         return _taken(arrival, topic.node, topic.kind, message)
     except Refused as error:
         reason = error.defect
-    except Exception:  # noqa: BLE001 - one message of one device must not stop all the others
-        _LOG.exception("decode_failed", node=topic.node, kind=topic.kind)
+    except Exception as error:  # noqa: BLE001 - one message must not stop all the others
+        _LOG.error("decode_failed", node=topic.node, kind=topic.kind, **fault(error))
         reason = defect(HUB_FAULT, "")
     if topic.kind == "event":
         return _rescued(arrival, topic.node, reason)
@@ -55,14 +56,15 @@ def _taken(arrival: Arrival, node: str, kind: str, message: Up) -> Decoded:
 def _rescued(arrival: Arrival, node: str, reason: Defect) -> Decoded:
     said = rescue.loose(arrival.payload)
     boot, seq = rescue.counted(said)
+    event = rescue.as_event(said, arrival)
     return Decoded(
         arrival=arrival,
         node=node,
         kind="event",
-        message=rescue.as_event(said, arrival),
+        message=event,
         boot=boot,
         seq=seq,
-        digest=digest_of_payload(arrival.payload),
+        digest=digest_of(event) if event.id else digest_of_payload(arrival.payload),
         receipt=True,
         loose=said,
         defects=(reason,),

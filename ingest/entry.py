@@ -69,9 +69,11 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(NamedTuple):
-    """What the commit made of an entry. `event` is where it is kept, new or not."""
+    """What the commit made of an entry. `event` is where it is kept, new or not. `recounts`: the
+    node has begun to count its boot from the beginning."""
 
     entry: Entry
     fresh: bool
+    recounts: bool = False
     event: Recorded | None = None
     warnings: tuple[Defect, ...] = ()

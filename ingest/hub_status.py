@@ -56,6 +56,8 @@ class StatusBoard:
         self._state: str | None = None
         self._answered = False
         self.publisher: Publisher | None = None
+        # What must be set for the hub to be of use, beside the database.
+        self.links: dict[str, asyncio.Event] = {}
 
     @property
     def ready(self) -> bool:
@@ -71,6 +73,7 @@ class StatusBoard:
         """Probe and judge, until cancelled."""
         while True:
             await self._probe()
+            self._look_at_links()
             self._judge()
             await asyncio.sleep(self._probe_every_s)
 
@@ -82,6 +85,13 @@ class StatusBoard:
         else:
             self._answered = True
             self._health.fine(DATABASE)
+
+    def _look_at_links(self) -> None:
+        for name, link in self.links.items():
+            if link.is_set():
+                self._health.fine(name)
+            else:
+                self._health.trouble(name, "not connected")
 
     def _judge(self) -> None:
         lasting = self._health.lasting(self._degraded_after_s)

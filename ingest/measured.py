@@ -1,39 +1,47 @@
 """What an operator watches of ingest: how much, how fast, what was refused, what is held."""
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from contract.topics import UP_KINDS
 from ingest.entry import Outcome
 from runtime import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from prometheus_client import Counter, Gauge, Histogram
+    import prometheus_client as prometheus
 
 
 class Measured(NamedTuple):
     """The metrics of this process; the names are documented where they are made."""
 
-    messages: "Counter"
-    rows: "Counter"
-    rejects: "Counter"
-    retries: "Counter"
-    commit_seconds: "Histogram"
-    in_hand: "Gauge"
+    messages: "prometheus.Counter"
+    rows: "prometheus.Counter"
+    rejects: "prometheus.Counter"
+    retries: "prometheus.Counter"
+    commit_seconds: "prometheus.Histogram"
+    in_hand: "prometheus.Gauge"
 
     def note(self, outcomes: "Iterable[Outcome]") -> None:
         """Count what a committed batch was."""
+        seen: Counter[tuple[str, str]] = Counter()
+        refused: Counter[str] = Counter()
+        rows: Counter[str] = Counter()
         for outcome in outcomes:
             entry = outcome.entry
-            self.messages.labels(entry.kind, "new" if outcome.fresh else "again").inc()
-            if not outcome.fresh:
-                continue
-            if entry.readings:
-                self.rows.labels("reading").inc(len(entry.readings))
-            if entry.blocks:
-                self.rows.labels("block").inc(len(entry.blocks))
-            for reason in entry.defects:
-                self.rejects.labels(reason.code).inc()
+            kind = entry.kind if entry.kind in UP_KINDS else "other"
+            seen[kind, "new" if outcome.fresh else "again"] += 1
+            if outcome.fresh:
+                rows["reading"] += len(entry.readings)
+                rows["block"] += len(entry.blocks)
+                refused.update(reason.code for reason in entry.defects)
+        for labels, number in seen.items():
+            self.messages.labels(*labels).inc(number)
+        for table, number in rows.items():
+            self.rows.labels(table).inc(number)
+        for code, number in refused.items():
+            self.rejects.labels(code).inc(number)
 
 
 def measured() -> Measured:

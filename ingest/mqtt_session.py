@@ -104,6 +104,7 @@ class Session:
         self._in_hand = 0
         self._unacknowledged: deque[Arrival] = deque()  # of this connection
         self._farewell: Outgoing | None = None
+        self._told = False
         self.ready = asyncio.Event()
 
     @property
@@ -197,9 +198,15 @@ class Session:
             except (SessionLostError, FrameError, OSError, TimeoutError) as error:
                 lived = asyncio.get_running_loop().time() - started
                 attempt = 0 if lived > _STABLE_S else attempt + 1
-                name = self._options.client_id
-                _LOG.warning("mqtt_down", client=name, error=str(error) or type(error).__name__)
+                self._tell_once(error)
                 await asyncio.sleep(self._pause(attempt, slow=getattr(error, "slow", False)))
+
+    def _tell_once(self, error: Exception) -> None:
+        """The first failure after being up is news, the further ones are not."""
+        if not self._told:
+            name = self._options.client_id
+            _LOG.warning("mqtt_down", client=name, error=str(error) or type(error).__name__)
+        self._told = True
 
     def _pause(self, attempt: int, *, slow: bool) -> float:
         if slow:
@@ -255,6 +262,7 @@ class Session:
             raise SessionLostError("the broker did not answer SUBSCRIBE")
         if any(code.value >= _REFUSED for code in granted.reason_codes):
             raise SessionLostError(f"subscription refused: {granted.reason_codes}")
+        self._told = False
         _LOG.info("mqtt_up", client=self._options.client_id, session_present=answer.session_present)
         return float(answer.server_keep_alive or self._options.keep_alive_s)
 

@@ -10,8 +10,9 @@ from contract import messages
 from contract.codec import MAX_PACKET, Up
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-# What may change when the same thing is said again.
-_VOLATILE: Final = frozenset({"v", "boot", "seq", "cerr", "up", "hist", "rc", "tp", "attempt"})
+# What may change when the same thing is said again. `t` is the base of the times of a batch of
+# measurements, so there it counts; elsewhere a device may stamp each sending anew.
+_VOLATILE: Final = frozenset({"v", "boot", "seq", "t", "clk", "cerr", "up", "hist", "rc", "tp"})
 
 
 class Numbers(Struct, frozen=True):
@@ -39,6 +40,8 @@ def digest_of(message: Up) -> int:
     """64 bits of what was said, without what a resend may change, as a signed number."""
     if isinstance(message, messages.Obs):
         return _digest(_ENCODER.encode((message.t, message.ser)))
+    if isinstance(message, messages.Event):
+        return _digest(f"{message.type}:{message.id or message.t}".encode())
     said = {
         name: value
         for name, value in msgspec.structs.asdict(message).items()
@@ -53,4 +56,5 @@ def digest_of_payload(payload: bytes) -> int:
 
 
 def _digest(content: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
+    digest = hashlib.blake2b(content, digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True) or 1  # 0 is store.message.NOTHING_TAKEN

@@ -17,7 +17,7 @@ from store.block import BlockRow
 from store.event import EventRow
 from store.feed import AnswerItem, ResultItem
 from store.identity import BirthRow, NodeIdentity
-from store.message import Key
+from store.message import NOTHING_TAKEN, Key
 from store.node_state import StateRow
 from store.reading import ReadingRow, Values
 
@@ -84,9 +84,12 @@ def _observed(
     people: Mapping[str, int],
 ) -> Entry:
     strangers = _strangers(obs, observation, node)
+    nothing_taken = bool(strangers) and observation.kept == len(strangers)
     of = (obs, entry, node, people)
     return msgspec.structs.replace(
         entry,
+        # Once the device is declared, the same message is to be taken.
+        digest=NOTHING_TAKEN if nothing_taken else entry.digest,
         readings=tuple(_reading(r, *of) for r in observation.readings if r.dev in node.devices),
         blocks=tuple(_block(b, *of) for b in observation.blocks if b.dev in node.devices),
         unknown=tuple(observation.unknown),

@@ -65,6 +65,9 @@ class Receipts:
             key = outcome.entry.key
             if key is None:
                 continue
+            if outcome.recounts:
+                # What was taken of the earlier count says nothing of this one.
+                self._counts.pop(Boot(key.node_id, key.boot), None)
             count = self._count(key, asked=outcome.entry.receipt)
             if count is None:
                 continue

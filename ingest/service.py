@@ -74,6 +74,7 @@ class _Room:
             after=self._priority.ready,
         )
         self.board.publisher = self._priority
+        self.board.links = {"mqtt-data": self._data.ready}
         self._priority.leave_with(hub_status.status("offline", clock))
         self._receipts = Receipts(
             self._line("receipts"),

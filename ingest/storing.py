@@ -16,6 +16,7 @@ from msgspec import Struct
 from contract.errors import defect
 from ingest.decode import HUB_FAULT
 from ingest.entry import Entry, Outcome
+from ingest.fault import fault
 from ingest.health import Health
 from ingest.heard import Heard
 from ingest.measured import Measured
@@ -28,6 +29,7 @@ from store.partition import Partitions
 
 _LOG = structlog.get_logger()
 NOT_STORABLE = "E9002"
+_PING_S = 2.0
 
 
 class Patience(Struct, frozen=True, kw_only=True):
@@ -35,6 +37,8 @@ class Patience(Struct, frozen=True, kw_only=True):
 
     base_s: float
     cap_s: float
+    # After so many refusals by a database that answers, the messages are looked at one by one.
+    suspicions: int = 8
 
     def pause_s(self, attempt: int) -> float:
         """Before try number `attempt`."""
@@ -67,19 +71,34 @@ class Writer:
 
     async def store(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Store a batch, however long it takes. Returns after the commit."""
-        attempt = 0
+        attempt = suspicions = 0
         while True:
             try:
-                outcomes = await self._halve(entries)
+                if suspicions < self._patience.suspicions:
+                    outcomes = await self._halve(entries)
+                else:
+                    outcomes = await self._one_by_one(entries)
             except UnavailableError as error:
                 self._health.trouble(self._name, str(error))
                 self._partitions.forget()
                 self._metrics.retries.labels(self._name).inc()
                 await asyncio.sleep(self._patience.pause_s(attempt))
                 attempt += 1
+                suspicions = suspicions + 1 if await self._line.answers(_PING_S) else 0
             else:
                 self._health.fine(self._name)
                 return outcomes
+
+    async def _one_by_one(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """The database answers and yet refuses the batch, time and again: if it takes the reject
+        of a message but not the message, it is the message. Otherwise everything is held."""
+        outcomes = []
+        for entry in entries:
+            try:
+                outcomes += await self._halve([entry])
+            except UnavailableError as error:
+                outcomes += await self._set_aside(entry, HUB_FAULT, str(error))
+        return outcomes
 
     async def _halve(self, entries: Sequence[Entry]) -> list[Outcome]:
         try:
@@ -90,7 +109,7 @@ class Writer:
             reason, code = str(error), NOT_STORABLE
         except Exception as error:  # noqa: BLE001 - one message must not stop all the others
             if len(entries) == 1:
-                _LOG.exception("write_failed", node=entries[0].node, kind=entries[0].kind)
+                _LOG.error("write_failed", node=entries[0].node, **fault(error))
             reason, code = type(error).__name__, HUB_FAULT
         if len(entries) == 1:
             return await self._set_aside(entries[0], code, reason)

@@ -7,6 +7,7 @@ from contract.errors import defect
 from contract.observation import observe
 from ingest.decode import HUB_FAULT
 from ingest.entry import Checked, Decoded
+from ingest.fault import fault
 
 _LOG = structlog.get_logger()
 
@@ -23,7 +24,8 @@ def validate(decoded: Decoded) -> Checked:
 def _observed(decoded: Decoded, obs: messages.Obs) -> Checked:
     try:
         observation = observe(obs, received_at=decoded.arrival.received_at)
-    except Exception:  # noqa: BLE001 - one message of one device must not stop all the others
-        _LOG.exception("validate_failed", node=decoded.node, boot=obs.boot, seq=obs.seq)
+    except Exception as error:  # noqa: BLE001 - one message must not stop all the others
+        where = {"node": decoded.node, "boot": obs.boot, "seq": obs.seq}
+        _LOG.error("validate_failed", **where, **fault(error))
         return Checked(decoded=decoded, defects=(defect(HUB_FAULT, ""),))
     return Checked(decoded=decoded, observation=observation, defects=tuple(observation.defects))

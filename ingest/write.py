@@ -46,7 +46,11 @@ async def write(conn: Connection, entries: Sequence[Entry]) -> list[Outcome]:
     reused = {n for n, verdict in verdicts.items() if verdict is Verdict.REUSED}
     return [
         Outcome(
-            entry, n in fresh, events.get(n), _remarks(entry, n in reused, conflicts[n], aside[n])
+            entry=entry,
+            fresh=n in fresh,
+            recounts=n in reused,
+            event=events.get(n),
+            warnings=_remarks(entry, n in reused, conflicts[n], aside[n]),
         )
         for n, entry in enumerate(entries)
     ]
@@ -55,8 +59,7 @@ async def write(conn: Connection, entries: Sequence[Entry]) -> list[Outcome]:
 def _remarks(
     entry: Entry, reused: bool, conflicts: list[Defect], aside: list[Defect]
 ) -> tuple[Defect, ...]:
-    # A resent event may say anew how late it is; that is no reuse to complain about.
-    again = [defect(NUMBERS_REUSED, "/seq")] if reused and entry.event is None else []
+    again = [defect(NUMBERS_REUSED, "/seq")] if reused else []
     return (*entry.warnings, *again, *conflicts, *aside)
 
 

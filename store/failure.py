@@ -24,6 +24,7 @@ class UnstorableError(Exception):
 _ABOUT_THE_VALUES: Final = (
     psycopg.DataError,
     psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
     UnicodeError,
     OverflowError,
     struct.error,

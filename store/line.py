@@ -54,6 +54,14 @@ class Line:
                 await self._drop_if_broken()
                 raise
 
+    async def answers(self, limit_s: float) -> bool:
+        """Whether the database answers within so many seconds."""
+        try:
+            await self.ping(limit_s)
+        except UnavailableError:
+            return False
+        return True
+
     async def close(self) -> None:
         """Close the connection if there is one; the next transaction opens another."""
         conn, self._conn = self._conn, None

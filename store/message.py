@@ -1,14 +1,14 @@
 """Message identities: what was durably taken, or durably refused, from a node, once.
 
 The identity is (node, boot, seq). A digest of the content tells a resend, which changes nothing,
-from a node that lost its count and says something else under the same numbers, which must not
-be dropped.
+from a node that lost its count and says something else under the same numbers. That must not be
+dropped, and the old count must not be receipted as if it were the new one: it is forgotten.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from store.named import queries
 from store.pool import Connection
@@ -43,11 +43,17 @@ class Incoming(NamedTuple):
 
 
 class Verdict(Enum):
-    """NEW: never seen. RESENT: seen with this content. REUSED: its numbers carried another."""
+    """NEW: never seen. RESENT: seen with this content. REUSED: its numbers carried another.
+    RETRIED: seen, and nothing of it could be taken then."""
 
     NEW = "new"
     RESENT = "resent"
     REUSED = "reused"
+    RETRIED = "retried"
+
+
+# The digest of a message of which nothing was taken, but may be when it comes again.
+NOTHING_TAKEN: Final = 0
 
 
 async def take(conn: Connection, incoming: Sequence[Incoming]) -> list[Verdict]:
@@ -64,27 +70,53 @@ async def take(conn: Connection, incoming: Sequence[Incoming]) -> list[Verdict]:
             new.discard(message.key)  # the others of this batch come after it
             verdicts.append(Verdict.NEW)
             continue
-        digest = before.get(message.key, first[message.key].digest)
-        verdicts.append(Verdict.RESENT if digest == message.digest else Verdict.REUSED)
+        verdicts.append(_verdict(message, before.get(message.key, first[message.key].digest)))
+    await _note_unusual(conn, incoming, verdicts)
     return verdicts
+
+
+async def _note_unusual(
+    conn: Connection, incoming: Sequence[Incoming], verdicts: Sequence[Verdict]
+) -> None:
+    judged = list(zip(incoming, verdicts, strict=True))
+    again = [message for message, verdict in judged if verdict is Verdict.REUSED]
+    if again:
+        await _start_again(conn, again, since=min(message.received_at for message in incoming))
+    retried = [message for message, verdict in judged if verdict is Verdict.RETRIED]
+    if retried:
+        await conn.execute(_SQL["taken_now"], _columns(retried))
+
+
+def _verdict(message: Incoming, before: int) -> Verdict:
+    if before == message.digest:
+        return Verdict.RESENT if before != NOTHING_TAKEN else Verdict.RETRIED
+    return Verdict.RETRIED if before == NOTHING_TAKEN else Verdict.REUSED
+
+
+async def _start_again(conn: Connection, again: Sequence[Incoming], *, since: datetime) -> None:
+    boots = sorted({(message.key.node_id, message.key.boot) for message in again})
+    values = {"node_id": [b[0] for b in boots], "boot": [b[1] for b in boots], "since": since}
+    await conn.execute(_SQL["start_again"], values)
+    await _insert(conn, {message.key: message for message in again}.values())
 
 
 async def _insert(conn: Connection, messages: Iterable[Incoming]) -> set[Key]:
     rows = list(messages)
-    cursor = await conn.execute(
-        _SQL["take"],
-        {
-            "node_id": [row.key.node_id for row in rows],
-            "boot": [row.key.boot for row in rows],
-            "seq": [row.key.seq for row in rows],
-            "kind": [row.kind for row in rows],
-            "digest": [row.digest for row in rows],
-            "received_at": [row.received_at for row in rows],
-        },
-    )
+    cursor = await conn.execute(_SQL["take"], _columns(rows))
     if cursor.rowcount == len(rows):
         return {row.key for row in rows}
     return {Key(*row) for row in await cursor.fetchall()}
+
+
+def _columns(rows: Sequence[Incoming]) -> dict[str, list[Any]]:
+    return {
+        "node_id": [row.key.node_id for row in rows],
+        "boot": [row.key.boot for row in rows],
+        "seq": [row.key.seq for row in rows],
+        "kind": [row.kind for row in rows],
+        "digest": [row.digest for row in rows],
+        "received_at": [row.received_at for row in rows],
+    }
 
 
 async def _digests(conn: Connection, keys: Iterable[Key]) -> dict[Key, int]:

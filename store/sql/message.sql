@@ -1,8 +1,8 @@
 -- name: take
 -- Which of these identities are new. Sorted, so that two writers cannot deadlock.
 INSERT INTO message (node_id, boot, seq, kind, digest, received_at)
-SELECT * FROM unnest(%(node_id)s::text[], %(boot)s::bigint[], %(seq)s::bigint[], %(kind)s::text[],
-                     %(digest)s::bigint[], %(received_at)s::timestamptz[])
+SELECT * FROM unnest(%(node_id)b::text[], %(boot)b::bigint[], %(seq)b::bigint[], %(kind)b::text[],
+                     %(digest)b::bigint[], %(received_at)b::timestamptz[])
     AS incoming (node_id, boot, seq, kind, digest, received_at)
 ORDER BY node_id, boot, seq
 ON CONFLICT DO NOTHING
@@ -13,6 +13,20 @@ RETURNING node_id, boot, seq
 SELECT node_id, boot, seq, digest FROM message
 JOIN unnest(%(node_id)s::text[], %(boot)s::bigint[], %(seq)s::bigint[])
     AS known (node_id, boot, seq) USING (node_id, boot, seq)
+
+-- name: start_again
+-- A node counts from the beginning in a boot it used before: its earlier numbers say nothing now.
+DELETE FROM message
+USING unnest(%(node_id)s::text[], %(boot)s::bigint[]) AS again (node_id, boot)
+WHERE message.node_id = again.node_id AND message.boot = again.boot
+  AND message.received_at < %(since)s
+
+-- name: taken_now
+-- Messages of which nothing could be taken before, and something was now.
+UPDATE message SET digest = now.digest
+FROM unnest(%(node_id)s::text[], %(boot)s::bigint[], %(seq)s::bigint[], %(digest)s::bigint[])
+    AS now (node_id, boot, seq, digest)
+WHERE (message.node_id, message.boot, message.seq) = (now.node_id, now.boot, now.seq)
 
 -- name: ranges
 -- Everything taken of these boots, as unbroken ranges.

@@ -282,13 +282,41 @@ async def test_a_correction_is_fed_as_one(ingest: None, device: Device, people: 
 async def test_reused_numbers_lose_nothing(
     ingest: None, device: Device, people: Connection
 ) -> None:
-    """A device that starts counting again in the same boot is warned, and its reading is kept."""
+    """A device that uses a number twice is warned, and both readings are kept."""
     device.pressure(120, seq=0)
     await until_count(people, "reading", 1)
     device.pressure(190, seq=0)
     await until_count(people, "reading", 2)
     warned = await until(lambda: [fb for fb in device.feedback() if "code" in fb])
     assert warned[0]["code"] == "W4002"
+
+
+async def test_a_count_that_starts_again_is_receipted_from_its_beginning(
+    ingest: None, device: Device, people: Connection
+) -> None:
+    """After ten readings the device starts from zero in the same boot: its receipt names the one
+    reading sent since, not ten, or it would throw away nine it has not sent yet."""
+    for n in range(10):
+        device.pressure(100 + n)
+    await until(lambda: {"boot": 1, "upto": 9} in device.receipts())
+    device.heard.clear()
+    device.pressure(150, seq=0)
+    await until(device.receipts)
+    await asyncio.sleep(0.3)
+    assert device.receipts() == [{"boot": 1, "upto": 0}]
+
+
+async def test_a_refused_message_is_taken_once_its_device_is_known(
+    ingest: None, device: Device, people: Connection
+) -> None:
+    """The hub says: declare the device, then send again. The very same message is stored then."""
+    series = {"k": "bp", "dev": "cuff9", "o": [0], "c": {"sys": [190], "dia": [120]}}
+    sent = device.send("obs", {"ser": [series]})
+    await until(lambda: {"boot": 1, "upto": 0} in device.receipts())
+    device.send("birth", {"maker": "acme", "model": "G2", "devs": [{"dev": "cuff9"}]})
+    device.send("obs", sent)
+    await until_count(people, "reading", 1)
+    assert [fb["code"] for fb in device.feedback() if "code" in fb] == ["E4001"]
 
 
 async def test_an_unknown_vital_sign_is_set_aside(

@@ -195,6 +195,7 @@ def start_ingest(settings: IngestSettings) -> subprocess.Popen[bytes]:
         "HEARTHBEAT_BROKER_URL": settings.broker_url,
         "HEARTHBEAT_INGEST_RECEIPT_EVERY_S": "0.2",
         "HEARTHBEAT_INGEST_PROBE_EVERY_S": "0.1",
+        "HEARTHBEAT_INGEST_WILL_DELAY_S": "2",
         "HEARTHBEAT_INGEST_BACKOFF_CAP_S": "0.3",
     }
     return subprocess.Popen([sys.executable, "-c", RUNNER], env=env, stderr=subprocess.DEVNULL)
@@ -225,6 +226,10 @@ async def test_a_killed_ingest_loses_nothing(
         process.terminate()
         assert process.wait(10) == 0
         await until(lambda: device.statuses()[-1] == "offline")
+        process = start_ingest(settings)
+        await until(lambda: device.statuses()[-1] == "ready")
+        process.kill()
+        await until(lambda: device.statuses()[-1] == "offline", 5.0)
     finally:
         if process.poll() is None:
             process.kill()

@@ -24,7 +24,8 @@ REFUSED = [
     ("misspelt topic", "observation", changed(), "E1001", "", False),
     ("not served", "config", changed(), "E1002", "", True),
     ("wave", "wave", json.dumps({"v": 0, "boot": 1, "seq": 0, "rc": 1, "k": "ecg", "ch": ["I"],
-     "hz": 250, "n": 1, "enc": "i16le", "ep": "e", "cs": 0, "d": "AAA="}).encode(), "E1002", "", True),
+     "hz": 250, "n": 1, "enc": "i16le", "ep": "e", "cs": 0, "d": "AAA="}).encode(),
+     "E1002", "", True),
     ("torn", "obs", changed()[:-5], "E2001", "", False),
     ("empty", "obs", b"", "E2007", "", False),
     ("binary", "obs", bytes(range(256)), "E2001", "", False),
@@ -123,6 +124,54 @@ async def test_a_thousand_poisonous_messages_stall_nothing(
         device.pressure(120 + n)
     await until_count(people, "reading", 10)
     await until_count(people, "reject", 1200)
+
+
+async def test_a_message_that_always_fails_is_found_although_it_looks_like_an_outage(
+    device: Device,
+    people: Connection,
+    settings: IngestSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The database answers, and one message runs into its time limit every time: the others are
+    stored, the one is set aside for the device to send again, and the hub is ready."""
+    honest = write.reading.write
+
+    async def time_out(conn: Connection, rows: Any) -> Any:
+        if any(row.values[0] == 199.9 for row in rows):
+            await conn.execute("SET LOCAL statement_timeout = 10")
+            await conn.execute("SELECT pg_sleep(1)")
+        return await honest(conn, rows)
+
+    monkeypatch.setattr(write.reading, "write", time_out)
+    monkeypatch.setattr(storing.Patience, "pause_s", lambda self, attempt: 0.01)
+    async with running(settings.model_copy(update={"batch_age_s": 0.2})):
+        await until(lambda: "ready" in device.statuses())
+        for n in range(40):
+            device._client.publish(f"hh/1/up/{device.node}/obs", pressure(n), 1)
+        await until_count(people, "reading", 39)
+        await until_count(people, "reject", 1)
+        cursor = await people.execute("SELECT code, payload FROM reject")
+        assert await cursor.fetchall() == [("E9001", pressure(23))]
+        await until(lambda: device.statuses()[-1] == "ready")
+
+
+async def test_the_log_says_no_value(
+    ingest: None,
+    device: Device,
+    people: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A fault of ours on a message is logged with its place and node, never with what was
+    measured."""
+    poison(monkeypatch, TypeError, 187.0)
+    device.pressure(187, 113)
+    await until_count(people, "reject", 1)
+    said = capsys.readouterr().out
+    assert "write_failed" in said
+    assert "TypeError" in said
+    assert "187" not in said.replace("seq=187", "")
+    assert "113" not in "".join(line for line in said.splitlines() if "write_failed" in line)
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, error: type[Exception], sys: float) -> None:

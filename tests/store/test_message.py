@@ -10,7 +10,7 @@ AT = datetime(2026, 3, 4, tzinfo=UTC)
 NEW, RESENT, REUSED = Verdict.NEW, Verdict.RESENT, Verdict.REUSED
 
 
-def said(seq: int, digest: int = 0, boot: int = 1, node: str = "testnode1") -> Incoming:
+def said(seq: int, digest: int = 1, boot: int = 1, node: str = "testnode1") -> Incoming:
     """One message with these numbers and this content."""
     return Incoming(Key(node, boot, seq), "obs", digest, AT)
 
@@ -24,14 +24,34 @@ async def test_what_was_taken_is_known(conn: Connection) -> None:
 
 async def test_the_same_numbers_for_another_content_are_told_apart(conn: Connection) -> None:
     """A node that lost its count must not have its readings taken for resends."""
-    await message.take(conn, [said(7, digest=1)])
-    assert await message.take(conn, [said(7, digest=2), said(7, digest=1)]) == [REUSED, RESENT]
+    await message.take(conn, [said(7)])
+    assert await message.take(conn, [said(7, digest=2), said(7)]) == [REUSED, RESENT]
 
 
 async def test_within_one_batch_the_first_counts(conn: Connection) -> None:
     """Ten copies in a batch are one message and nine resends."""
     batch = [said(3, digest=5)] * 10 + [said(3, digest=6)]
     assert await message.take(conn, batch) == [NEW] + [RESENT] * 9 + [REUSED]
+
+
+async def test_a_node_that_counts_again_leaves_its_old_count_behind(conn: Connection) -> None:
+    """Reused numbers end the earlier count of that boot: it is in no receipt of the new one. What
+    came with them stays, and is known from then on; other boots are untouched."""
+    await message.take(conn, [said(seq) for seq in range(10)] + [said(0, boot=2)])
+    later = AT + timedelta(hours=1)
+    fresh = [said(seq, digest=9)._replace(received_at=later) for seq in (0, 10)]
+    assert await message.take(conn, fresh) == [REUSED, NEW]
+    boots = [Boot("testnode1", 1), Boot("testnode1", 2)]
+    assert list((await message.ranges(conn, boots)).values()) == [[(0, 0), (10, 10)], [(0, 0)]]
+    assert await message.take(conn, fresh) == [RESENT, RESENT]
+
+
+async def test_what_could_not_be_taken_is_looked_at_again(conn: Connection) -> None:
+    """A message of which nothing could be taken counts, and is no resend when it comes again."""
+    nothing = said(0, digest=message.NOTHING_TAKEN)
+    assert await message.take(conn, [nothing]) == [NEW]
+    assert await message.take(conn, [nothing, said(0)]) == [Verdict.RETRIED] * 2
+    assert await message.take(conn, [said(0)]) == [RESENT]
 
 
 async def test_nothing_is_taken_of_nothing(conn: Connection) -> None:
