@@ -82,9 +82,13 @@ async def _note_unusual(
     again = [message for message, verdict in judged if verdict is Verdict.REUSED]
     if again:
         await _start_again(conn, again, since=min(message.received_at for message in incoming))
-    retried = [message for message, verdict in judged if verdict is Verdict.RETRIED]
-    if retried:
-        await conn.execute(_SQL["taken_now"], _columns(retried))
+    taken_now = {
+        message.key: message
+        for message, verdict in judged
+        if verdict is Verdict.RETRIED and message.digest != NOTHING_TAKEN
+    }
+    if taken_now:
+        await conn.execute(_SQL["taken_now"], _columns(list(taken_now.values())))
 
 
 def _verdict(message: Incoming, before: int) -> Verdict:
