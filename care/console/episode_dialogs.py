@@ -1,21 +1,17 @@
 """Acknowledging and resolving an episode: the same actions as the API, with what they require."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
 
-import structlog
 from nicegui import ui
 from nicegui.element import Element
-from psycopg import Error
 
 from alerts import actions
+from care.console.deeds import Deed, DeedRefused, Note, do
 from care.console.frame import Frame, Refresh
-from care.console.pieces import button, dialog_card, element, label, toast
-from store import audit, worklist
+from care.console.pieces import button, dialog_card, element, label
+from store import worklist
 from store.pool import Connection
-
-log = structlog.get_logger()
 
 HOURS: Final = (1, 4, 12, 24)
 OUTCOMES: Final = (
@@ -37,8 +33,6 @@ NEXT_STEPS: Final = (
 )
 LONGEST_TEXT: Final = 500
 
-Deed = Callable[[Connection, datetime], Awaitable[None]]
-
 
 class EpisodeDialogs:
     """The two dialogs of one page; made once, opened for each episode."""
@@ -59,38 +53,25 @@ class EpisodeDialogs:
         self._resolve.open(episode_id, who, what)
 
     async def act(self, action: str, episode_id: int, said: str, deed: Deed) -> None:
-        """Do it in one transaction within the person's scope, and say how it went."""
+        """Do it within the person's scope, and bring the page up to date."""
         page = self.page
-        try:
-            async with page.console.transaction() as conn:
-                if not await page.console.still_signed_in(conn, page.visitor):
-                    ui.navigate.to("/sign-in")
-                    return
-                now, staff_id = page.console.now(), page.visitor.staff_id
-                seen = await worklist.entry(conn, episode_id=episode_id, staff_id=staff_id, now=now)
-                if seen is not None:
-                    await deed(conn, now)
-                    await self._note(conn, action, episode_id, now)
-            good = seen is not None
-            toast(said if good else page.say("problem.changed"), good=good)
-        except actions.ActionError:
-            toast(page.say("problem.changed"), good=False)
-        except Error as problem:
-            log.warning("action not saved", episode_id=episode_id, problem=type(problem).__name__)
-            toast(page.say("problem.down"), good=False)
-        await self.done()
 
-    async def _note(self, conn: Connection, action: str, episode_id: int, now: datetime) -> None:
-        person = self.page.visitor.person
-        await audit.record(
-            conn,
-            at=now,
-            action=action,
-            staff_id=person.staff_id,
-            subject_kind="episode",
-            subject_id=episode_id,
-            address=person.address,
+        async def checked(conn: Connection, now: datetime) -> None:
+            seen = await worklist.entry(
+                conn, episode_id=episode_id, staff_id=page.visitor.staff_id, now=now
+            )
+            if seen is None:
+                raise DeedRefused(page.say("problem.changed"))
+            try:
+                await deed(conn, now)
+            except actions.ActionError as refused:
+                raise DeedRefused(page.say("problem.changed")) from refused
+
+        note = Note(
+            needs="handle_episode", action=action, subject_kind="episode", subject_id=episode_id
         )
+        await do(page, note, checked, said=said)
+        await page.refresh_now(self.done)
 
 
 class _EpisodeDialog:

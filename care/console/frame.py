@@ -28,6 +28,8 @@ WALL_ZONE: Final = "Asia/Shanghai"
 # A page is refreshed at most this often, and never before the browser has taken the last one.
 BREATH_S: Final = 0.3
 TAKEN_WITHIN_S: Final = 30.0
+# A page that is not built by then becomes an error page: long lists on a busy machine take a while.
+BUILT_WITHIN_S: Final = 15.0
 
 Refresh = Callable[[], Awaitable[None]]
 
@@ -42,6 +44,7 @@ class Frame:
         self.client = client
         self.urgent = label("", "badge badge--high")
         self.freshness: ui.label | None = None
+        self.fresh_at = console.now()
 
     def headline(self, title: str) -> None:
         """The page's own title, with how fresh it is beside it."""
@@ -65,10 +68,11 @@ class Frame:
         while not self.client.is_deleted:
             await self.client.connected()
             seen = await self.console.live.news(topics, seen)
-            await self._once(refresh)
+            await self.refresh_now(refresh)
             await self._taken()
 
-    async def _once(self, refresh: Refresh) -> None:
+    async def refresh_now(self, refresh: Refresh) -> None:
+        """Refresh once; a failure is shown on the page, never left to look like fresh data."""
         try:
             async with self.console.transaction() as conn:
                 if not await self.console.still_signed_in(conn, self.visitor):
@@ -81,19 +85,23 @@ class Frame:
         except (Error, OSError) as problem:
             log.warning("page not refreshed", problem=type(problem).__name__)
             self._say_freshness("app.stale")
-            return
-        self.urgent.set_text(str(high) if high else "")
-        self.urgent.props["aria-label"] = self.say("app.urgent", n=high)
-        self._say_freshness("app.live" if self.console.live.listening else "app.polling")
+        except Exception:
+            log.exception("page not refreshed")
+            self._say_freshness("app.stale")
+        else:
+            self.urgent.set_text(str(high) if high else "")
+            self.urgent.props["aria-label"] = self.say("app.urgent", n=high)
+            self._say_freshness("app.live" if self.console.live.listening else "app.polling")
 
     def _say_freshness(self, key: str) -> None:
         if self.freshness is None:
             return
         if key == "app.stale":
             self.freshness.classes(add="freshness--stale")
-            return
-        time = self.console.now().astimezone(words.zone(WALL_ZONE)).strftime("%H:%M:%S")
-        self.freshness.classes(remove="freshness--stale")
+        else:
+            self.fresh_at = self.console.now()
+            self.freshness.classes(remove="freshness--stale")
+        time = self.fresh_at.astimezone(words.zone(WALL_ZONE)).strftime("%H:%M:%S")
         self.freshness.set_text(self.say(key, time=time))
 
     async def _taken(self) -> None:

@@ -11,7 +11,7 @@ from nicegui.events import ValueChangeEventArguments
 from starlette.responses import Response
 
 from care.console import patient_chart, words
-from care.console.frame import Frame, frame
+from care.console.frame import BUILT_WITHIN_S, Frame, frame
 from care.console.patient_devices import DevicesPart
 from care.console.patient_episodes import EpisodesPart
 from care.console.patient_plan import PlanPart
@@ -32,7 +32,7 @@ _LARGEST_ID: Final = 2**63 - 1
 def register(console: Console) -> None:
     """Serve the page of one patient."""
 
-    @ui.page("/patients/{patient_id}")
+    @ui.page("/patients/{patient_id}", response_timeout=BUILT_WITHIN_S)
     async def page(
         request: Request, patient_id: Annotated[int, Path(ge=1, le=_LARGEST_ID)]
     ) -> Response | None:

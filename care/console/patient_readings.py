@@ -11,7 +11,7 @@ from care.console.table import table
 from measures.target import is_severe
 from store.chart import Patient, Pressure
 
-COLUMNS: Final = ("when", "pressure", "pulse", "quality", "clock", "received")
+COLUMNS: Final = ("when", "pressure", "pulse", "quality", "received")
 FIRST: Final = 10
 MOST: Final = 400
 
@@ -61,9 +61,10 @@ class ReadingsPart:
             label(words.moment(say, one.measured_at, self.person.time_zone, now), tag="td")
             label(words.pressure(one.sys, one.dia), "table__value", tag="td")
             label(words.number(one.pulse), tag="td")
-            with element("td"), element("div", "pills"):
-                self._marks(one, now, severe=severe)
-            label(say.known("clock", one.clock, one.clock), tag="td")
+            with element("td"):
+                with element("div", "pills"):
+                    self._marks(one, now, severe=severe)
+                label(say("readings.clock", clock=say.known("clock", one.clock, one.clock)), "fine")
             label(words.moment(say, one.received_at, self.person.time_zone, now), tag="td")
 
     def _marks(self, one: Pressure, now: datetime, *, severe: bool) -> None:

@@ -8,7 +8,7 @@ from nicegui import ui
 from starlette.responses import Response
 
 from care.console import words
-from care.console.frame import Frame, frame
+from care.console.frame import BUILT_WITHIN_S, Frame, frame
 from care.console.pieces import button, element, label, link, pill
 from care.console.visitor import Console, to_sign_in
 from measures.target import home_target
@@ -21,7 +21,7 @@ PAGE: Final = 60
 def register(console: Console) -> None:
     """Serve the list of patients."""
 
-    @ui.page("/patients")
+    @ui.page("/patients", response_timeout=BUILT_WITHIN_S)
     async def page(request: Request) -> Response | None:
         visitor = await console.visitor(request)
         if visitor is None:

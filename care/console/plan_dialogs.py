@@ -1,23 +1,20 @@
 """Adding, changing and stopping a medicine: a form that says what is wrong with each field."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import Final, TypeVar
 
-import structlog
 from nicegui import ui
-from psycopg import Error
 
 from care.console import words
+from care.console.deeds import Deed, DeedRefused, Note, do
 from care.console.frame import Frame, Refresh
-from care.console.pieces import button, dialog_card, element, label, toast
-from store import audit, plan
+from care.console.pieces import button, dialog_card, element, label
+from store import chart, plan
 from store.chart import Patient
 from store.plan import NewPlanItem, PlanItem, PlanRefused
 from store.pool import Connection
-
-log = structlog.get_logger()
 
 MOST_TIMES: Final = 8
 WEEKDAYS: Final = (1, 2, 3, 4, 5, 6, 7)
@@ -25,7 +22,6 @@ SLOTS: Final = ("", "A", "B", "C", "D", "E", "F", "G", "H")
 _SEPARATORS: Final = re.compile(r"[\s,;，；、]+")
 
 T = TypeVar("T")
-Deed = Callable[[Connection, datetime], Awaitable[None]]
 
 
 class FieldError(ValueError):
@@ -81,35 +77,31 @@ class PlanDialogs:
         self.question.open(item)
 
     async def act(self, action: str, item_id: int | None, deed: Deed) -> bool:
-        """Do it in one transaction and write who did it; whether it was done."""
-        page = self.page
-        try:
-            async with page.console.transaction() as conn:
-                if not await page.console.still_signed_in(conn, page.visitor):
-                    ui.navigate.to("/sign-in")
-                    return False
-                now = page.console.now()
+        """Do it for a patient still in the person's care; whether it was done."""
+        page, person = self.page, self.person
+
+        async def checked(conn: Connection, now: datetime) -> None:
+            seen = await chart.patient(
+                conn, patient_id=person.id, staff_id=page.visitor.staff_id, now=now
+            )
+            if seen is None:
+                raise DeedRefused(page.say("problem.not_allowed"))
+            try:
                 await deed(conn, now)
-                await audit.record(
-                    conn,
-                    at=now,
-                    action=action,
-                    staff_id=page.visitor.staff_id,
-                    subject_kind="patient",
-                    subject_id=self.person.id,
-                    address=page.visitor.person.address,
-                    detail={} if item_id is None else {"plan_item": item_id},
-                )
-        except PlanRefused as refused:
-            toast(page.say.known("plan_refused", refused.reason, str(refused)), good=False)
-            return False
-        except Error as problem:
-            log.warning("plan not saved", problem=type(problem).__name__)
-            toast(page.say("problem.down"), good=False)
-            return False
-        toast(page.say("plan.saved"), good=True)
-        await self.done()
-        return True
+            except PlanRefused as refused:
+                text = page.say.known("plan_refused", refused.reason, str(refused))
+                raise DeedRefused(text) from refused
+
+        note = Note(
+            needs="edit_plan",
+            action=action,
+            subject_kind="patient",
+            subject_id=person.id,
+            detail={} if item_id is None else {"plan_item": item_id},
+        )
+        done = await do(page, note, checked, said=page.say("plan.saved"))
+        await page.refresh_now(self.done)
+        return done
 
 
 class _Form:

@@ -8,7 +8,7 @@ from nicegui import ui
 from starlette.responses import Response
 
 from care.console import words
-from care.console.frame import WALL_ZONE, Frame, frame
+from care.console.frame import BUILT_WITHIN_S, WALL_ZONE, Frame, frame
 from care.console.pieces import element, label
 from care.console.table import table
 from care.console.visitor import Console, to_sign_in
@@ -22,7 +22,7 @@ LOOK_BACK: Final = timedelta(days=7)
 def register(console: Console) -> None:
     """Serve the list."""
 
-    @ui.page("/rejects")
+    @ui.page("/rejects", response_timeout=BUILT_WITHIN_S)
     async def page(request: Request) -> Response | None:
         visitor = await console.visitor(request)
         if visitor is None:

@@ -7,7 +7,7 @@ from nicegui import ui
 from starlette.responses import Response
 
 from care.console import words
-from care.console.frame import Frame, frame
+from care.console.frame import BUILT_WITHIN_S, Frame, frame
 from care.console.pieces import element, label, pill
 from care.console.table import table
 from care.console.visitor import Console, to_sign_in
@@ -20,7 +20,7 @@ COLUMNS = ("when", "reading", "device", "slot", "candidates")
 def register(console: Console) -> None:
     """Serve the list."""
 
-    @ui.page("/unassigned")
+    @ui.page("/unassigned", response_timeout=BUILT_WITHIN_S)
     async def page(request: Request) -> Response | None:
         visitor = await console.visitor(request)
         if visitor is None:

@@ -21,8 +21,8 @@ COOKIE: Final = "hearthbeat_session"
 # A choice made before signing in, and on a machine several people share: per browser and person.
 LANGUAGE_COOKIE: Final = "hearthbeat_language"
 
-# NiceGUI gives a page 3 s to be built.
-WAIT_S: Final = 2.0
+# While the database is away people are told so, not left with a blank page.
+WAIT_S: Final = 4.0
 
 
 class Console:

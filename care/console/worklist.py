@@ -10,19 +10,19 @@ from starlette.responses import Response
 
 from care.console.episode_card import EpisodeCard
 from care.console.episode_dialogs import EpisodeDialogs
-from care.console.frame import Frame, frame
+from care.console.frame import BUILT_WITHIN_S, Frame, frame
 from care.console.pieces import element, label, link
 from care.console.visitor import Console, to_sign_in
 from store import worklist
 from store.worklist import SECTIONS, Entry
 
-MOST: Final = 200
+MOST: Final = 120
 
 
 def register(console: Console) -> None:
     """Serve the worklist."""
 
-    @ui.page("/")
+    @ui.page("/", response_timeout=BUILT_WITHIN_S)
     async def page(request: Request, episode: int | None = None) -> Response | None:
         visitor = await console.visitor(request)
         if visitor is None:

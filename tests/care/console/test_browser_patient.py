@@ -169,3 +169,29 @@ async def test_scope_and_role_hold_on_the_page(village: Village) -> None:
         await expect(devices).to_contain_text("失联")
         await expect(devices).to_contain_text("电量低 9%")
         assert await tab.page.locator("body").get_by_text("不相干的人").count() == 0
+
+
+async def test_a_right_taken_away_meanwhile_holds_on_the_open_page(village: Village) -> None:
+    """Whoever became a nurse, or lost the patient, since the page was opened edits nothing."""
+    await village.factory.plan_item(village.patient, village.node)
+    async with village.tab(await village.signed_in()) as tab:
+        await _open(tab, village.patient)
+        await village.conn.execute(
+            b"UPDATE staff SET role = 'nurse' WHERE id = %s", (village.doctor,)
+        )
+        await tab.page.get_by_role("button", name="停用 氨氯地平").click()
+        await tab.page.get_by_role("dialog").get_by_role("button", name="停用").click()
+        await expect(tab.page.get_by_text("您的角色不能这样做")).to_be_visible()
+        await village.conn.execute(
+            b"UPDATE staff SET role = 'doctor' WHERE id = %s", (village.doctor,)
+        )
+        await village.conn.execute(
+            b"DELETE FROM team_member WHERE staff_id = %s", (village.doctor,)
+        )
+        await tab.page.get_by_role("button", name="停用 氨氯地平").click()
+        await tab.page.get_by_role("dialog").get_by_role("button", name="停用").click()
+        await expect(tab.page.locator(".q-notification__badge")).to_have_text("2")
+    row = await village.row(
+        "SELECT stopped_at FROM plan_item WHERE patient_id = %s", village.patient
+    )
+    assert row["stopped_at"] is None

@@ -193,5 +193,23 @@ async def test_a_slow_browser_gets_the_last_state_not_every_state(village: Villa
             await asyncio.sleep(0.02)
         during = len(frames) - before
         await blocked
-        await expect(tab.page.get_by_role("article")).to_contain_text("已通知 101 级")
+        await expect(tab.page.get_by_role("article")).to_contain_text("已通知到第 101 级")
         assert during < 15
+
+
+async def test_an_old_list_never_looks_fresh(village: Village) -> None:
+    """While the list cannot be read the page says since when it is old, and then recovers."""
+    changed = b"SELECT pg_notify('console', 'episode')"
+    await village.factory.episode(village.patient, village.team)
+    async with village.tab(await village.signed_in()) as tab:
+        await _open(tab)
+        await village.conn.execute(b"ALTER TABLE episode RENAME TO episode_away")
+        try:
+            await village.conn.execute(changed)
+            await expect(tab.page.locator(".freshness--stale")).to_contain_text("更新失败")
+            await expect(tab.page.get_by_role("article")).to_be_visible()
+        finally:
+            await village.conn.execute(b"ALTER TABLE episode_away RENAME TO episode")
+        await village.conn.execute(changed)
+        await expect(tab.page.locator(".freshness")).to_contain_text("实时更新")
+        await expect(tab.page.locator(".freshness--stale")).to_have_count(0)

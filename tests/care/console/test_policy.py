@@ -1,11 +1,14 @@
 """What browsers may run, and the door while the database is away; without a browser."""
 
+import re
+from pathlib import Path
+
 import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.responses import HTMLResponse, PlainTextResponse
 
-from care.console import sign_in
+from care.console import security, sign_in, visitor
 from care.console.live import Live
 from care.console.security import PagePolicy
 from care.console.visitor import Console
@@ -59,8 +62,11 @@ async def test_other_responses_stay_as_they_are(app: FastAPI) -> None:
     assert "content-security-policy" not in answer.headers
 
 
-async def test_without_a_database_the_door_says_so(clock: ManualClock) -> None:
+async def test_without_a_database_the_door_says_so(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody sees an error of the machine: the sign-in asks to try again shortly."""
+    monkeypatch.setattr(visitor, "WAIT_S", 0.2)
     app = FastAPI()
     async with make_pool(NOWHERE, name="nowhere") as pool:
         app.include_router(sign_in.routes(Console(pool, clock, Live(NOWHERE), USUAL)))
@@ -72,3 +78,14 @@ async def test_without_a_database_the_door_says_so(clock: ManualClock) -> None:
     assert "系统暂时不可用" in tried.text
     assert "script-src" not in tried.headers["content-security-policy"]
     assert tried.headers["cache-control"] == "no-store"
+
+
+def test_no_page_takes_html() -> None:
+    """The elements that would parse text as markup are not used anywhere in the console."""
+    console = Path(security.__file__).parent
+    used = [
+        path.name
+        for path in console.glob("*.py")
+        if re.search(r"ui\.(html|markdown|add_body_html|mermaid|editor)\(", path.read_text())
+    ]
+    assert used == []
