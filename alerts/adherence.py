@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from psycopg import OperationalError
-
 from alerts import faults
+from alerts.away import AWAY
 from alerts.carrying_out import carry_out
 from alerts.conditions import settle
 from alerts.drafts import Whose
@@ -64,7 +63,7 @@ async def _settle(
         if draft is not None:
             async with conn.transaction():
                 await carry_out(conn, draft, settings=settings, now=now)
-    except OperationalError:
+    except AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - one patient's trouble must not stop the others
         await faults.report(conn, missed_doses.RULE.name, whose, now, error, settings, now)

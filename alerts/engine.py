@@ -12,9 +12,9 @@ from typing import Final, Self
 
 import structlog
 from msgspec import Struct
-from psycopg import OperationalError
 
 from alerts import confirmation, escalation, expiry, faults, intake, plans, retrial, silence
+from alerts.away import AWAY
 from alerts.drafts import Whose
 from alerts.outbox import Outbox
 from alerts.settings import AlertsSettings
@@ -98,7 +98,7 @@ class Engine:
         try:
             with spent.labels(module.name).time():
                 more = await module.run(turn)
-        except OperationalError:
+        except AWAY:
             raise
         except Exception as error:  # noqa: BLE001 - one module must not stop the others
             await self._failed(module, error, turn)
@@ -128,7 +128,7 @@ class Engine:
             self.wake.clear()
             try:
                 await self.cycle()
-            except OperationalError as error:
+            except AWAY as error:
                 if not away:
                     _LOG.error("database_away", error=type(error).__name__)
                 away = True

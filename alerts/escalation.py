@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import msgspec
-from psycopg import OperationalError
 
 from alerts import faults, ladder, progress, telling, unreachable
+from alerts.away import AWAY
 from alerts.drafts import Whose, Why
 from alerts.turn import Turn
 from store import episode as episodes
@@ -46,7 +46,7 @@ async def _attempt(
     try:
         async with conn.transaction():
             await step(conn, episode, turn)
-    except OperationalError:
+    except AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - one episode must not hold up the others
         whose = Whose(

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-from psycopg import IntegrityError, OperationalError
+from psycopg import IntegrityError
 
 from alerts import adherence, faults
+from alerts.away import AWAY
 from alerts.carrying_out import carry_out
 from alerts.drafts import Whose
 from alerts.episodes import reconcile
@@ -154,7 +155,7 @@ async def _settle_call(
             await _carry_out_call(conn, verdict, whose, known, settings, now)
         except IntegrityError:
             await _carry_out_call(conn, verdict, Whose(), known, settings, now)
-    except OperationalError:
+    except AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - one call must not stop the others
         await faults.report(

@@ -12,10 +12,10 @@ from typing import Final, TypeVar
 
 import structlog
 from msgspec import Struct
-from psycopg import OperationalError
 from psycopg.errors import UniqueViolation
 
 from alerts import faults
+from alerts.away import AWAY
 from alerts.carrying_out import carry_out
 from alerts.drafts import Whose
 from alerts.episodes import reconcile
@@ -59,7 +59,7 @@ async def judge(
         return frozenset()
     failed = [
         faults.subject(rule, matter.whose)
-        for matter in await _matters(conn, affected, now)
+        for matter in await _matters(conn, affected)
         for rule in READING_RULES
         if not await _judge_rule(conn, matter, rule, settings, now)
     ]
@@ -76,7 +76,7 @@ async def _judge_rule(
             # Another engine opened it between our look and our write: look again, once.
             known = await _episodes_of(conn, matter)
             await _settle(conn, matter, rule, known, settings, now)
-    except OperationalError:
+    except AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - one person's trouble must not stop the others
         since = matter.window.judged_from
@@ -120,7 +120,7 @@ async def _episodes_of(conn: Connection, matter: Matter) -> list[Episode]:
 # --- loading ------------------------------------------------------------------------------
 
 
-async def _matters(conn: Connection, affected: Affected, now: datetime) -> list[Matter]:
+async def _matters(conn: Connection, affected: Affected) -> list[Matter]:
     """The windows: `REACH` before what changed is judged again, twice that is context."""
     people = {id_: at - 2 * REACH for id_, at in affected.patients.items()}
     devices = {id_: at - 2 * REACH for id_, at in affected.devices.items()}
@@ -129,7 +129,7 @@ async def _matters(conn: Connection, affected: Affected, now: datetime) -> list[
     )
     return [
         *await _of_people(conn, people, known),
-        *await _of_devices(conn, devices, known, now),
+        *await _of_devices(conn, devices, known),
     ]
 
 
@@ -167,12 +167,12 @@ async def _of_people(
 
 
 async def _of_devices(
-    conn: Connection, since: dict[int, datetime], known: Sequence[Episode], now: datetime
+    conn: Connection, since: dict[int, datetime], known: Sequence[Episode]
 ) -> list[Matter]:
     if not since:
         return []
     readings = await window.of_devices(conn, since, failed_mask=_FAILED)
-    candidates = await window.candidates(conn, list(since), now)
+    candidates = await window.candidates(conn, {id_: at + 2 * REACH for id_, at in since.items()})
     read_by = _by(readings, lambda reading: reading.device_id)
     opened_on = _by((e for e in known if e.patient_id is None), lambda e: e.device_id)
     matters = []

@@ -15,9 +15,9 @@ from typing import Self
 
 import msgspec
 import structlog
-from psycopg import OperationalError
 
 from alerts import unreachable
+from alerts.away import AWAY
 from alerts.channels.channel import Channel, Ending, Message, Outcome
 from alerts.channels.registry import CHANNELS
 from alerts.drafts import Why
@@ -119,7 +119,7 @@ class Outbox:
             started = time.monotonic()
             outcome = await self._send(due)
             await self._record(due, outcome, int((time.monotonic() - started) * 1000))
-        except OperationalError as error:
+        except AWAY as error:
             # The lease runs out and it is sent again, under the same key.
             _LOG.warning("delivery_not_recorded", notification=due.id, error=type(error).__name__)
 

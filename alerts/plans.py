@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from psycopg import OperationalError
-
 from alerts import faults
+from alerts.away import AWAY
 from alerts.carrying_out import carry_out
 from alerts.conditions import settle
 from alerts.drafts import Whose
@@ -72,7 +71,7 @@ async def _settle(
         if draft is not None:
             async with conn.transaction():
                 await carry_out(conn, draft, settings=turn.settings, now=turn.now)
-    except OperationalError:
+    except AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - one plan's trouble must not stop the others
         await faults.report(conn, "plans", whose, turn.now, error, turn.settings, turn.now)

@@ -4,8 +4,8 @@ import asyncio
 from typing import Final
 
 import structlog
-from psycopg import OperationalError
 
+from alerts.away import AWAY
 from alerts.engine import Engine
 from alerts.settings import AlertsSettings
 from runtime import metrics
@@ -37,6 +37,6 @@ async def _listen(database_url: str, wake: asyncio.Event) -> None:
             async with listening(database_url, "feed") as conn:
                 async for _ in conn.notifies():
                     wake.set()
-        except OperationalError as error:
+        except AWAY as error:
             _LOG.warning("not_listening", error=type(error).__name__)
         await asyncio.sleep(_LISTEN_AGAIN_S)

@@ -123,10 +123,11 @@ async def patients(conn: Connection, ids: Sequence[int]) -> dict[int, Patient]:
         return {row.id: row for row in await cursor.fetchall()}
 
 
-async def candidates(conn: Connection, devices: Sequence[int], at: datetime) -> list[Candidate]:
-    """Whom these devices may have measured: bound then, else living where the node stands."""
+async def candidates(conn: Connection, at: Mapping[int, datetime]) -> list[Candidate]:
+    """Whom each device may have measured at an instant: bound then, else living in its home."""
+    values = {"devices": list(at), "at": list(at.values())}
     async with conn.cursor(row_factory=class_row(Candidate)) as cursor:
-        await cursor.execute(_SQL["candidates"], {"devices": list(devices), "at": at})
+        await cursor.execute(_SQL["candidates"], values)
         return await cursor.fetchall()
 
 

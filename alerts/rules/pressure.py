@@ -205,9 +205,10 @@ def _over(criterion: Criterion, reading: WindowReading) -> bool:
 def _normal(criterion: Criterion, reading: WindowReading) -> bool:
     """Good enough to set another reading aside: believable, timed, and not beyond the limit."""
     value = pressure(reading)
-    believable = not has(reading, "implausible") and reading.clock != _UNTRUSTED
-    believable = believable and not reading.beside
-    return value is not None and believable and not criterion.over(*value)
+    if value is None or has(reading, "implausible") or reading.clock == _UNTRUSTED:
+        return False
+    # One that claims another reading's place may alarm, but sets nothing aside.
+    return not reading.beside and not criterion.over(*value)
 
 
 def _newest_normal(window: Window, criterion: Criterion) -> datetime | None:

@@ -56,16 +56,19 @@ WHERE p.id = ANY(%(ids)s)
 
 -- name: candidates
 -- Whom a device may have measured (safety rule 5): bound to it then, else living in its home.
-SELECT d.id AS device_id, b.patient_id
-FROM device d JOIN device_binding b ON b.device_id = d.id AND b.during @> %(at)s::timestamptz
-WHERE d.id = ANY(%(devices)s)
+WITH wanted AS (
+    SELECT * FROM unnest(%(devices)s::bigint[], %(at)s::timestamptz[]) AS w (device_id, at)
+)
+SELECT wanted.device_id, b.patient_id
+FROM wanted JOIN device_binding b ON b.device_id = wanted.device_id AND b.during @> wanted.at
 UNION
-SELECT d.id, p.id
-FROM device d JOIN node n ON n.id = d.node_id
+SELECT wanted.device_id, p.id
+FROM wanted
+JOIN device d ON d.id = wanted.device_id
+JOIN node n ON n.id = d.node_id
 JOIN patient p ON p.household_id = n.household_id AND p.archived_at IS NULL
-WHERE d.id = ANY(%(devices)s)
-  AND NOT EXISTS (SELECT FROM device_binding b
-                  WHERE b.device_id = d.id AND b.during @> %(at)s::timestamptz)
+WHERE NOT EXISTS (SELECT FROM device_binding b
+                  WHERE b.device_id = wanted.device_id AND b.during @> wanted.at)
 ORDER BY 1, 2
 
 -- name: cancelled
