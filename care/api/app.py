@@ -18,7 +18,7 @@ from care.api import (
 )
 from care.api.deps import Care
 from care.api.gate import Gate
-from care.api.security import BodyLimit, SecurityHeaders
+from care.api.security import BodyLimit, Faults, SecurityHeaders
 from care.settings import CareSettings
 from runtime.clock import Clock
 from store.pool import Pool
@@ -62,5 +62,6 @@ def build(settings: CareSettings, pool: Pool, clock: Clock) -> FastAPI:
         app.include_router(router)
     problem.install(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Faults)
     app.add_middleware(SecurityHeaders, secure=settings.secure)
     return app

@@ -109,6 +109,16 @@ def refused(detail: str, hint: str, *, status: int = 409, name: str = "refused")
     return Problem(status, name, detail, hint=hint)
 
 
+def hub_fault() -> Problem:
+    """Something nobody expected; the log knows where."""
+    return Problem(
+        500,
+        "hub-fault",
+        "The hub made a mistake; it is in its log.",
+        hint="Try again once; then tell the operator the time it happened.",
+    )
+
+
 _STATUS_OF_RULE: Final = {"exists": 409, "missing": 422, "not_allowed": 422}
 # What every operation may answer, for the OpenAPI document.
 _DOCUMENTED: Final = {"model": ProblemBody, "content": {MEDIA_TYPE: {}}}
@@ -132,7 +142,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(psycopg.DataError, _not_storable)
     app.add_exception_handler(psycopg.OperationalError, _database_away)
     app.add_exception_handler(PoolTimeout, _database_away)
-    app.add_exception_handler(Exception, _ours)
 
 
 async def _problem(_: Request, error: Exception) -> JSONResponse:
@@ -208,14 +217,4 @@ async def _database_away(_: Request, error: Exception) -> JSONResponse:
         "The database cannot be reached; nothing was changed.",
         hint="Try again in a few seconds; /ready says when it is back.",
         headers={"Retry-After": "5"},
-    ).answer()
-
-
-async def _ours(_: Request, error: Exception) -> JSONResponse:
-    log.error("request failed", error=type(error).__name__, exc_info=error)
-    return Problem(
-        500,
-        "hub-fault",
-        "The hub made a mistake; it is in its log.",
-        hint="Try again once; then tell the operator the time it happened.",
     ).answer()

@@ -1,12 +1,17 @@
-"""What holds for every request: headers that keep browsers safe, and a limit on bodies."""
+"""What holds for every request: headers for browsers, a limit on bodies, an answer to faults."""
 
+import traceback
+from pathlib import Path
 from typing import Final
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from care.api.problem import Problem
+from care.api.problem import Problem, hub_fault
+
+log = structlog.get_logger()
 
 MAX_BODY: Final = 64 * 1024
 
@@ -51,6 +56,38 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, completed)
+
+
+class Faults:
+    """Turns what nobody expected into a 500 problem.
+
+    The log gets the type and the places, not the message: it may hold what a patient is called.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer for it when it fails."""
+        started = False
+
+        async def noticed(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticed)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and answered
+            told = {"error": type(error).__name__, "at": _places(error)}
+            log.error("request_failed", **told)  # noqa: TRY400 - the message may name a patient
+            if scope["type"] == "http" and not started:
+                await hub_fault().answer()(scope, receive, send)
+
+
+def _places(error: Exception) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames[-8:]]
 
 
 class BodyLimit:

@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
+import structlog
 from fastapi.openapi.models import OpenAPI
 
 from care.api.security import MAX_BODY
@@ -173,3 +175,19 @@ async def test_an_answer_is_committed_before_it_is_sent(api: Caller, village: Vi
         made = (await api.post("admin", "/api/areas", {"name": f"村{n}"})).json()["id"]
         areas = await asyncio.gather(*(api.get("admin", "/api/areas") for _ in range(3)))
         assert all(made in [a["id"] for a in each.json()["areas"]] for each in areas)
+
+
+async def test_p53_a_fault_says_little(
+    api: Caller, conn: Connection, village: Village, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nobody expected is a 500 problem with our headers, and no name reaches the log."""
+    await conn.execute("ALTER TABLE patient RENAME COLUMN phone TO telephone")
+    with structlog.testing.capture_logs() as logs:
+        answer = await api.get("doctor", f"/api/patients/{village.patients['zhang']}")
+    assert answer.status_code == 500
+    assert answer.json()["title"] == "hub fault"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    (line,) = [entry for entry in logs if entry["event"] == "request_failed"]
+    assert line["error"] == "UndefinedColumn"
+    assert any("patient.py" in place for place in line["at"])
+    assert "telephone" not in str(logs) + caplog.text
