@@ -134,7 +134,7 @@ class Collector:
                 fetched_at=now,
                 gateway_clk=self._time.clk,
             )
-            if placed.at == now:
+            if placed.coincident:
                 placed = structs.replace(placed, at=now - (len(new) - 1 - index) * _MILLISECOND)
             self._tell_clock(placed)
             result.append(placed)
@@ -160,11 +160,12 @@ class Collector:
                 _LOG.warning("record_odd", findings=record.findings)
 
     def _tell_clock(self, placed: Placed) -> None:
-        off = placed.meter_is_off is not None
-        if off != self._off and placed.clk not in {"manual", "none"}:
-            self._off = off
-            seconds = placed.meter_is_off.total_seconds() if placed.meter_is_off else 0
-            _LOG.warning("cuff_clock", device=self._settings.device, off=off, seconds=seconds)
+        if placed.clk in {"manual", "none"} or placed.coincident == self._off:
+            return
+        self._off = placed.coincident
+        off_by = placed.meter_is_off
+        seconds = None if off_by is None else round(off_by.total_seconds())
+        _LOG.warning("cuff_clock", device=self._settings.device, wrong=self._off, seconds=seconds)
 
     def forget(self) -> None:
         """Let go of what no memory holds any more."""

@@ -29,12 +29,14 @@ class Placed(Struct, frozen=True):
     """The instant to report, the quality of its clock, and its error in milliseconds.
 
     `at` is None for `clk` none: the hub derives the time from when the record was fetched.
-    `meter_is_off` is the meter's deviation where it was seen to be wrong.
+    `coincident`: the time is when the gateway saw it come; `meter_is_off` is then the deviation
+    of the meter, where it said a time at all.
     """
 
     at: datetime | None
     clk: str
     error_ms: int | None = None
+    coincident: bool = False
     meter_is_off: timedelta | None = None
 
 
@@ -66,6 +68,7 @@ def place(
             fetched_at,
             gateway_clk,
             _millis(fetched_at - absent_at + RESOLUTION),
+            coincident=True,
             meter_is_off=instants[0] - fetched_at if instants else None,
         )
     return _as_said(instants)

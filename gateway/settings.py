@@ -31,7 +31,7 @@ class GatewaySettings(BaseSettings):
     serial: str | None = None  # a path, `auto` (by USB id), or None: a screen without a cuff
     model: str = "beurer-bm65"
     device: Annotated[str, Field(pattern=r"^[a-z0-9]{1,24}$")] = "cuff1"
-    who: str | None = None
+    who: Annotated[str, Field(pattern=r"^([A-H]|r:[0-9a-z]{16})$")] | None = None
     zone: str = "Asia/Shanghai"
 
     # The hub.
@@ -97,6 +97,8 @@ class GatewaySettings(BaseSettings):
             raise ValueError("the broker URL needs the node's id and password: mqtt://node:pw@host")
         if not broker.tls and not self.insecure and not _is_loopback(broker.host):
             raise ValueError("readings leave this machine only over mqtts:// (or say --insecure)")
+        if not self.insecure and not _is_loopback(self.screen_host):
+            raise ValueError("the screen is plain HTTP: on loopback only (or say --insecure)")
         return self
 
     @property
