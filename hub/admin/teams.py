@@ -83,29 +83,40 @@ def add(
     It prints {"team_id", "name", "area_id"} and "webhook_secret" where one was made.
     """
     secret = webhook_secret or secrets.token_urlsafe(32)
-
-    async def work(conn: Connection, now: datetime) -> care_team.MadeTeam:
-        new = care_team.NewTeam(
-            name=name.strip(),
-            area_id=(await defaults.area_or_only(conn, now, area_)).id,
-            profile=profile,
-            escalate_after_s=escalate_after,
-            duty=duty,
-        )
-        made = await care_team.make_team(conn, new, by=None, now=now)
-        if webhook:
-            await teams.put_webhook(
-                conn, address=webhook, secret=secret, team_id=made.team.id, now=now
-            )
-        return made
-
-    made = do(find_hub(data, database_url), work)
-    added = made.team
+    new = care_team.NewTeam(
+        name=name.strip(),
+        area_id=0,  # known once the hub was asked
+        profile=profile,
+        escalate_after_s=escalate_after,
+        duty=duty,
+    )
+    to = (webhook, secret) if webhook else None
+    made = do(find_hub(data, database_url), lambda conn, now: _add(conn, now, new, area_, to))
     if made.on_duty and not duty:
         say("the first team of its area: it is on duty there")
+    _show(as_json, made.team, secret if webhook and not webhook_secret else None)
+
+
+async def _add(
+    conn: Connection,
+    now: datetime,
+    new: care_team.NewTeam,
+    named: str | None,
+    webhook: tuple[str, str] | None,
+) -> care_team.MadeTeam:
+    at = await defaults.area_or_only(conn, now, named)
+    placed = msgspec.structs.replace(new, area_id=at.id)
+    made = await care_team.make_team(conn, placed, by=None, now=now)
+    if webhook:
+        address, secret = webhook
+        await teams.put_webhook(conn, address=address, secret=secret, team_id=made.team.id, now=now)
+    return made
+
+
+def _show(as_json: bool, added: teams.Team, secret: str | None) -> None:
     body: dict[str, Any] = {"team_id": added.id, "name": added.name, "area_id": added.area_id}
     lines = [f"team {added.id}: {added.name} (area {added.area_id})"]
-    if webhook and not webhook_secret:
+    if secret:
         body["webhook_secret"] = secret
         lines.append(f"webhook secret, shown only now: {secret}")
     output.shown(as_json, body, *lines)
