@@ -129,6 +129,18 @@ async def test_safety_06_a_guided_session_that_never_ends_is_judged_at_the_deadl
     assert await home.told() == [home.staff[0]]
 
 
+async def test_safety_06_a_session_that_ends_on_a_severe_reading_is_repeated(
+    home: Home, engine: Engine, passes: Passes
+) -> None:
+    """Its mean is below and nothing came after: now that it is over the repeat is asked."""
+    await home.bp(172, 96, session="s1")
+    await passes(60)
+    await home.bp(184, 100, session="s1", done=True)
+    await engine.cycle()
+    assert [command["op"] for command in await home.commands()] == ["measure_now", "ask"]
+    assert (await home.episode())["state"] == "pending"
+
+
 async def test_safety_06_a_session_mean_over_the_limit_confirms_at_its_end(
     home: Home, engine: Engine, passes: Passes
 ) -> None:

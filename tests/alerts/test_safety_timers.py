@@ -110,3 +110,16 @@ async def test_safety_14_who_never_measured_is_silent_since_enrolment(
     await home.conn.execute("UPDATE patient SET created_at = %s", (clock.now() - 73 * HOURS,))
     await engine.cycle()
     assert (await home.episode())["reason"] == "gateway_never_seen"
+
+
+async def test_silence_somebody_dealt_with_comes_back_after_another_interval(
+    home: Home, engine: Engine, clock: ManualClock, passes: Passes
+) -> None:
+    """Resolved: quiet for three days; still nothing measured: a new work item."""
+    await home.conn.execute("UPDATE patient SET created_at = %s", (clock.now() - 73 * HOURS,))
+    await engine.cycle()
+    await home.resolve((await home.episode())["id"], outcome="called")
+    await passes(71 * 3600)
+    assert len(await home.episodes()) == 1
+    await passes(2 * 3600)
+    assert [e["state"] for e in await home.episodes()] == ["closed", "open"]
