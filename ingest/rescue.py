@@ -22,6 +22,8 @@ _INT64: Final = range(-(2**63), 2**63)
 _BOOT: Final = range(2**32)
 _COUNT: Final = range(2**53 + 1)
 _PAIR: Final = re.compile(r'"(type|id|sev|who|ref)"\s*:\s*"([^"\\]{1,64})"')
+# The last resort, for bytes that are no text at all (CBOR, for one).
+_CALL: Final = re.compile(r"call_doctor|no_motion|sos|fall")
 _NUMBER: Final = re.compile(r'"(boot|seq|t|try)"\s*:\s*(\d{1,16})\b')
 
 
@@ -36,6 +38,9 @@ def loose(payload: bytes) -> dict[str, Any]:
         value = {"raw": text[:_RAW]}
         value.update(_PAIR.findall(text))
         value.update((name, int(digits)) for name, digits in _NUMBER.findall(text))
+        call = _CALL.search(text)
+        if call is not None:
+            value.setdefault("type", call[0])
     plain: dict[str, Any] = _plain(value, _DEPTH)
     return plain
 

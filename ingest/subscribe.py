@@ -10,8 +10,6 @@ from typing import Final
 from contract.topics import ROOT
 
 PRIORITY_KINDS: Final = frozenset({"event", "ack", "res", "state", "config", "time"})
-# Metrics and logs of devices: nobody keeps them yet, and they may be lost.
-LOSSY_KINDS: Final = frozenset({"diag"})
 
 PRIORITY_FILTERS: Final = tuple(f"{ROOT}/up/+/{kind}" for kind in sorted(PRIORITY_KINDS))
 DATA_FILTERS: Final = (f"{ROOT}/up/+/+",)
@@ -24,5 +22,4 @@ def kind_of(topic: str) -> str:
 
 def is_for_data(topic: str) -> bool:
     """Whether the data connection handles it."""
-    kind = kind_of(topic)
-    return kind not in PRIORITY_KINDS and kind not in LOSSY_KINDS
+    return kind_of(topic) not in PRIORITY_KINDS

@@ -107,6 +107,7 @@ BROKEN = [
      "e11"),
     ("very deep", b'{"v":0,"id":"e12","type":"sos","ctx":' + b"[" * 50_000 + b"}", "sos",
      "e12"),
+    ("CBOR", b"\xa2\x64type\x6bcall_doctor\x62id\x63e13", "call_doctor", None),
     ("rubbish", b"\x00\xff help", "unreadable", None),
 ]  # fmt: skip
 

@@ -1,6 +1,6 @@
 """How fast does a backlog become durable? Compare lines of one run only: the machine is shared.
 
-    python -m benchmarks.ingest [messages]
+    python benchmarks/bench_ingest.py [messages]
 
 A node publishes a backlog while ingest is away; the broker keeps it. Then ingest starts, and the
 time counts from its first row to its last. The first line is the floor: the same rows by a plain
