@@ -19,6 +19,9 @@ LOUD: Final = frozenset({"high", "expired"})
 EMERGENCY: Final = 3
 
 
+LIVE: Final = "live"
+
+
 class EpisodeCard:
     """A card that is drawn again only when its episode changed; times move on by themselves."""
 
@@ -91,7 +94,7 @@ class EpisodeCard:
             label(what(self.page, entry), "card__title")
             with element("div", "pills"):
                 _confirmation(self.page, entry, now)
-                if entry.late:
+                if entry.late or any(p.lateness != LIVE for p in entry.evidence):
                     when = words.moment(say, entry.onset_at, entry.time_zone, now)
                     pill(say("worklist.late", when=when), "late")
             for line in _progress(self.page, entry, now):

@@ -19,7 +19,7 @@ from care.console.patient_readings import ReadingsPart
 from care.console.patient_summary import SummaryPart
 from care.console.pieces import element, label, link
 from care.console.problem import not_found
-from care.console.visitor import Console, to_sign_in
+from care.console.visitor import Console, Visitor, to_sign_in
 from measures.target import Target, home_target
 from store import audit, chart
 from store.chart import Dose, Patient, Pressure
@@ -39,21 +39,7 @@ def register(console: Console) -> None:
         visitor = await console.visitor(request)
         if visitor is None:
             return to_sign_in(request)
-        now = console.now()
-        async with console.transaction() as conn:
-            person = await chart.patient(
-                conn, patient_id=patient_id, staff_id=visitor.staff_id, now=now
-            )
-            if person is not None:
-                await audit.record(
-                    conn,
-                    at=now,
-                    action="view",
-                    staff_id=visitor.staff_id,
-                    subject_kind="patient",
-                    subject_id=patient_id,
-                    address=visitor.person.address,
-                )
+        person = await _seen(console, visitor, patient_id)
         with frame(console, visitor, current="patients") as page:
             if person is None:
                 not_found(page)
@@ -62,6 +48,26 @@ def register(console: Console) -> None:
         await view.refresh()
         page.keep_fresh({"episode", "dose", "plan", "batch"}, view.refresh)
         return None
+
+
+async def _seen(console: Console, visitor: Visitor, patient_id: int) -> Patient | None:
+    """The patient if in the person's scope; looking at them is noted."""
+    now = console.now()
+    async with console.transaction() as conn:
+        person = await chart.patient(
+            conn, patient_id=patient_id, staff_id=visitor.staff_id, now=now
+        )
+        if person is not None:
+            await audit.record(
+                conn,
+                at=now,
+                action="view",
+                staff_id=visitor.staff_id,
+                subject_kind="patient",
+                subject_id=patient_id,
+                address=visitor.person.address,
+            )
+    return person
 
 
 def target_of(person: Patient, now: datetime) -> Target:

@@ -152,37 +152,30 @@ def _value_axes(
     values = [v for p in pressures for v in (p.sys, p.dia) if v is not None]
     low = min([*values, BAND_FLOOR_DIA]) - 5
     high = max([*values, target.sys + 15]) + 5
-    label = {"fontSize": 14, "color": INK}
-    axes: list[Options] = [
-        {
-            "type": "value",
-            "gridIndex": 0,
-            "min": int(low // 20 * 20),
-            "max": int(-(-high // 20) * 20),
-            "interval": 20,
-            "axisLabel": label,
-            "splitLine": {"lineStyle": {"color": "#edf1f4"}},
-        }
-    ]
-    if lanes:
-        axes.append(
-            {
-                "type": "category",
-                "gridIndex": 1,
-                "data": list(lanes),
-                "inverse": True,
-                "axisLabel": {
-                    "fontSize": 14,
-                    "color": INK,
-                    "width": _LEFT_WITH_NAMES - 10,
-                    "overflow": "truncate",
-                },
-                "axisTick": {"show": False},
-                "axisLine": {"show": False},
-                "splitArea": {"show": True, "areaStyle": {"color": ["#f6f8f9", "#ffffff"]}},
-            }
-        )
-    return axes
+    pressure: Options = {
+        "type": "value",
+        "gridIndex": 0,
+        "min": int(low // 20 * 20),
+        "max": int(-(-high // 20) * 20),
+        "interval": 20,
+        "axisLabel": {"fontSize": 14, "color": INK},
+        "splitLine": {"lineStyle": {"color": "#edf1f4"}},
+    }
+    return [pressure, _medicine_axis(lanes)] if lanes else [pressure]
+
+
+def _medicine_axis(lanes: Sequence[str]) -> Options:
+    width = _LEFT_WITH_NAMES - 10
+    return {
+        "type": "category",
+        "gridIndex": 1,
+        "data": list(lanes),
+        "inverse": True,
+        "axisLabel": {"fontSize": 14, "color": INK, "width": width, "overflow": "truncate"},
+        "axisTick": {"show": False},
+        "axisLine": {"show": False},
+        "splitArea": {"show": True, "areaStyle": {"color": ["#f6f8f9", "#ffffff"]}},
+    }
 
 
 def _pressures(
@@ -204,20 +197,23 @@ def _pressures(
         _line(say("chart.dia"), dia_line, DIA_COLOUR, "rect", bands[1]),
         _dots(say("chart.sys"), [[span.wall(p.measured_at), p.sys] for p in good], SYS_COLOUR),
         _dots(say("chart.dia"), [[span.wall(p.measured_at), p.dia] for p in good], DIA_COLOUR),
-        {
-            "name": say("chart.left_out"),
-            "type": "scatter",
-            "symbol": "emptyCircle",
-            "symbolSize": 9,
-            "itemStyle": {"color": QUIET},
-            "data": [
-                [span.wall(p.measured_at), v]
-                for p in left_out
-                for v in (p.sys, p.dia)
-                if v is not None
-            ],
-        },
+        _left_out(say, left_out, span),
     ]
+
+
+def _left_out(say: Say, pressures: Sequence[Pressure], span: Span) -> Options:
+    """What is shown and does not count: demonstrations, doubtful values and times."""
+    points = [
+        [span.wall(p.measured_at), v] for p in pressures for v in (p.sys, p.dia) if v is not None
+    ]
+    return {
+        "name": say("chart.left_out"),
+        "type": "scatter",
+        "symbol": "emptyCircle",
+        "symbolSize": 9,
+        "itemStyle": {"color": QUIET},
+        "data": points,
+    }
 
 
 def _line(

@@ -49,7 +49,8 @@ class DevicesPart:
                 state = node.state or "unknown"
                 kind = "confirmed" if state in _GOOD else "unconfirmed"
                 pill(say.known("node_state", state, state), kind)
-            line = [node.node_model or "", node.node_id, self._seen(node, now)]
+            known_as = node.node_id if node.node_label else ""
+            line = [node.node_model or "", known_as, self._seen(node, now)]
             label(" · ".join(part for part in line if part), "panel__fine")
             if node.battery is not None:
                 low = node.battery < LOW_BATTERY

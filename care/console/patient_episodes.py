@@ -120,7 +120,7 @@ class EpisodesPart:
                 )
             button(
                 say("worklist.resolve"),
-                "second",
+                "main" if episode.state == "acknowledged" else "second",
                 lambda: self.dialogs.resolve(episode.id, name, title),
                 said=say("worklist.resolve_who", who=name, what=title),
             )

@@ -1,155 +1,113 @@
 """Signing in and out, and choosing the language: plain forms, no script, no socket."""
 
-from html import escape
-from importlib import resources
-from string import Template
 from typing import Annotated, Final
 
 import structlog
-from fastapi import APIRouter, Form, HTTPException, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from psycopg import OperationalError
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
-from care.console.security import PLAIN_HEADERS
-from care.console.texts import LOCALES, Say
-from care.console.visitor import COOKIE, LANGUAGE_COOKIE, Console, language
+from care.console.door import form, same_origin, say_of, set_cookie, within
+from care.console.texts import LOCALES
+from care.console.visitor import COOKIE, LANGUAGE_COOKIE, Console
 from care.people import sign_in
 
 log = structlog.get_logger()
 
-_PAGE: Final = Template(
-    resources.files("care.console").joinpath("sign_in.html").read_text(encoding="utf-8")
-)
 _YEAR_S: Final = 365 * 24 * 3600
+_OURS: Final = [Depends(same_origin)]
 
 
 def routes(console: Console) -> APIRouter:
     """The routes a browser needs before it has a page."""
     router = APIRouter(include_in_schema=False)
+    door = _Door(console)
+    router.get("/sign-in", response_model=None)(door.show)
+    router.post("/sign-in", response_model=None, dependencies=_OURS)(door.enter)
+    router.post("/sign-out", response_model=None, dependencies=_OURS)(door.leave)
+    router.post("/language", response_model=None, dependencies=_OURS)(door.choose)
+    return router
 
-    @router.get("/sign-in")
-    async def show(request: Request) -> Response:
-        """The form."""
+
+class _Door:
+    """What each of the plain forms does."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    async def show(self, request: Request) -> Response:
+        """The form; whoever is signed in goes on."""
         try:
-            if await console.visitor(request) is not None:
+            if await self._console.visitor(request) is not None:
                 return RedirectResponse("/", 303)
         except OperationalError:
-            return _form(request, Say(language(request, None))("sign_in.busy"), 503)
-        return _form(request, "", 200)
+            return _away(request)
+        return form(request)
 
-    @router.post("/sign-in")
     async def enter(
+        self,
         request: Request,
         user_name: Annotated[str, Form()] = "",
         password: Annotated[str, Form()] = "",
         onward: Annotated[str, Form(alias="next")] = "/",
     ) -> Response:
         """Sign in and go on to where the person wanted to be."""
-        return await _enter(console, request, user_name, password, onward)
-
-    @router.post("/sign-out")
-    async def leave(request: Request) -> Response:
-        """End the session here and in the database."""
-        _same_origin(request)
-        visitor = await console.visitor(request)
-        if visitor is not None:
-            async with console.transaction() as conn:
-                await sign_in.sign_out(conn, visitor.secret, visitor.person, now=console.now())
-        answer = RedirectResponse("/sign-in", 303)
-        answer.delete_cookie(COOKIE, path="/")
+        try:
+            result = await self._tried(request, user_name, password)
+        except OperationalError:
+            return _away(request)
+        if isinstance(result, sign_in.Denied):
+            return _denied(request, result)
+        answer = RedirectResponse(within(onward), 303)
+        lasts_s = self._console.lifetime.absolute.total_seconds()
+        set_cookie(answer, request, COOKIE, result.token, lasts_s=lasts_s)
         return answer
 
-    @router.post("/language")
-    async def choose(
-        request: Request, locale: Annotated[str, Form()], back: Annotated[str, Form()] = "/"
-    ) -> Response:
-        """Change the language for this person in this browser."""
-        return await _choose(console, request, locale, back)
-
-    return router
-
-
-async def _enter(
-    console: Console, request: Request, user_name: str, password: str, onward: str
-) -> Response:
-    _same_origin(request)
-    try:
-        async with console.transaction() as conn:
-            result = await sign_in.sign_in(
+    async def _tried(
+        self, request: Request, user_name: str, password: str
+    ) -> sign_in.Opened | sign_in.Denied:
+        async with self._console.transaction() as conn:
+            return await sign_in.sign_in(
                 conn,
                 user_name=user_name,
                 given=password,
                 address=request.client.host if request.client else "",
-                now=console.now(),
-                lifetime=console.lifetime,
+                now=self._console.now(),
+                lifetime=self._console.lifetime,
             )
-    except OperationalError:
-        log.warning("nobody can sign in: the database is away")
-        return _form(request, Say(language(request, None))("sign_in.busy"), 503)
-    if isinstance(result, sign_in.Denied):
-        say = Say(language(request, None))
-        minutes = max(1, round(result.wait_s / 60))
-        key = "sign_in.locked" if result.wait_s > 0 else "sign_in.wrong"
-        return _form(request, say(key, minutes=minutes) if result.wait_s > 0 else say(key), 403)
-    answer = RedirectResponse(_within(onward), 303)
-    answer.set_cookie(
-        COOKIE,
-        result.token,
-        max_age=int(console.lifetime.absolute.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-        path="/",
-    )
-    return answer
+
+    async def leave(self, request: Request) -> Response:
+        """End the session here and in the database."""
+        visitor = await self._console.visitor(request)
+        if visitor is not None:
+            now = self._console.now()
+            async with self._console.transaction() as conn:
+                await sign_in.sign_out(conn, visitor.secret, visitor.person, now=now)
+        answer = RedirectResponse("/sign-in", 303)
+        answer.delete_cookie(COOKIE, path="/")
+        return answer
+
+    async def choose(
+        self, request: Request, locale: Annotated[str, Form()], back: Annotated[str, Form()] = "/"
+    ) -> Response:
+        """Change the language for this person in this browser."""
+        if locale not in LOCALES:
+            raise HTTPException(422, "unknown language")
+        visitor = await self._console.visitor(request)
+        owner = visitor.staff_id if visitor else ""
+        answer = RedirectResponse(within(back), 303)
+        set_cookie(answer, request, LANGUAGE_COOKIE, f"{owner}:{locale}", lasts_s=_YEAR_S)
+        return answer
 
 
-async def _choose(console: Console, request: Request, locale: str, back: str) -> Response:
-    _same_origin(request)
-    if locale not in LOCALES:
-        raise HTTPException(422, "unknown language")
-    visitor = await console.visitor(request)
-    owner = str(visitor.staff_id) if visitor else ""
-    answer = RedirectResponse(_within(back), 303)
-    answer.set_cookie(
-        LANGUAGE_COOKIE,
-        f"{owner}:{locale}",
-        max_age=_YEAR_S,
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-        path="/",
-    )
-    return answer
+def _denied(request: Request, denied: sign_in.Denied) -> Response:
+    say = say_of(request)
+    problem = say("sign_in.wrong")
+    if denied.wait_s > 0:
+        problem = say("sign_in.locked", minutes=max(1, round(denied.wait_s / 60)))
+    return form(request, problem=problem, status=403)
 
 
-def _form(request: Request, problem: str, status: int) -> Response:
-    say = Say(language(request, None))
-    texts = {
-        name: escape(say(f"sign_in.{name}"))
-        for name in ("title", "lead", "user_name", "password", "button", "foot")
-    }
-    page = _PAGE.substitute(
-        texts,
-        locale=say.locale,
-        name=escape(say("app.name")),
-        problem=f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else "",
-        next=escape(_within(request.query_params.get("next", "/")), quote=True),
-        other=say.other,
-        other_language=escape(say("app.other_language")),
-        other_language_label=escape(say("app.other_language_label"), quote=True),
-    )
-    return HTMLResponse(page, status, PLAIN_HEADERS)
-
-
-def _within(path: str) -> str:
-    """The path if it stays within the console, else the start."""
-    inside = path.startswith("/") and not path.startswith(("//", "/\\"))
-    return path if inside and path.isprintable() else "/"
-
-
-def _same_origin(request: Request) -> None:
-    """Refuse a form another site sent in the person's name."""
-    origin = request.headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
-        raise HTTPException(403, "sent from another site")
+def _away(request: Request) -> Response:
+    log.warning("nobody can sign in: the database is away")
+    return form(request, problem=say_of(request)("sign_in.busy"), status=503)
