@@ -15,6 +15,21 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 _FAULTS = """
 () => {
   const faults = [];
+  const rgb = text => text.match(/[0-9.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ratio = (a, b) => {
+    const [x, y] = [light(a), light(b)];
+    return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+  };
+  const ground = el => {
+    for (let at = el; at; at = at.parentElement) {
+      const colour = rgb(getComputedStyle(at).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0.99) return colour;
+    }
+    return [255, 255, 255];
+  };
   const wide = document.documentElement.scrollWidth - window.innerWidth;
   if (wide > 0) faults.push(`scrolls sideways by ${wide}`);
   for (const el of document.querySelectorAll('button, a[href], input:not([type=hidden])')) {
@@ -31,6 +46,11 @@ _FAULTS = """
     if (!el.childNodes.length || el.children.length || !el.textContent.trim()) continue;
     const size = parseFloat(getComputedStyle(el).fontSize);
     if (size < 14) faults.push(`small ${size}: ${el.textContent.slice(0, 40)}`);
+    const box = el.getBoundingClientRect();
+    if (!box.width || el.closest('.q-icon')) continue;
+    const contrast = ratio(rgb(getComputedStyle(el).color), ground(el));
+    if (contrast < (size >= 24 ? 3 : 4.5))
+      faults.push(`pale ${contrast.toFixed(1)}: ${el.textContent.slice(0, 40)}`);
   }
   return faults;
 }
@@ -65,7 +85,7 @@ async def _look(tab: Tab, path: str, shot: Path) -> list[str]:
 async def test_every_page_fits_and_names_its_controls(
     village: Village, size: tuple[int, int], tmp_path: Path
 ) -> None:
-    """No sideways scrolling, no nameless control, nothing below 14 px, no error, no request out."""
+    """No sideways scrolling, no nameless control, nothing small or pale, no errors."""
     await _village_with_life(village)
     paths = ("/", f"/patients/{village.patient}")
     if size == TABLET:
