@@ -6,7 +6,7 @@ across restarts: what was taken is read from the database when a node asks first
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from contract import codec, messages, topics
 from contract.instants import to_millis
@@ -20,6 +20,7 @@ from store.line import Line
 from store.message import Boot, Key
 
 _ALSO = 64
+_ASKED = 1000
 _TRACKED = 20_000
 
 
@@ -59,15 +60,15 @@ class Receipts:
         self._sent_at: dict[str, float] = {}
         self._wake = asyncio.Event()
 
-    def note(self, outcomes: Iterable[Outcome]) -> None:
+    def note(self, outcomes: Sequence[Outcome]) -> None:
         """These were committed, or were known: stored and durably refused both count."""
+        for outcome in outcomes:
+            if outcome.recounts and outcome.entry.key is not None:
+                self._forget(Boot(outcome.entry.key.node_id, outcome.entry.key.boot))
         for outcome in outcomes:
             key = outcome.entry.key
             if key is None:
                 continue
-            if outcome.recounts:
-                # What was taken of the earlier count says nothing of this one.
-                self._counts.pop(Boot(key.node_id, key.boot), None)
             count = self._count(key, asked=outcome.entry.receipt)
             if count is None:
                 continue
@@ -78,6 +79,8 @@ class Receipts:
     def _ask(self, key: Key, count: _Count, *, hurry: bool) -> None:
         if hurry or not self._waiting:
             self._wake.set()
+        if len(count.asked) >= _ASKED:
+            count.asked.clear()  # nobody could be told for long; the ranges say it all the same
         count.asked.add(key.seq)
         count.urgent = count.urgent or hurry
         self._waiting[Boot(key.node_id, key.boot)] = count
@@ -91,6 +94,11 @@ class Receipts:
             count = self._counts[boot] = _Count()
         return count
 
+    def _forget(self, boot: Boot) -> None:
+        """What was taken of an earlier count says nothing of the one that has begun."""
+        self._counts.pop(boot, None)
+        self._waiting.pop(boot, None)
+
     def _forget_the_settled(self) -> None:
         self._counts = dict(self._waiting)
 
@@ -99,7 +107,7 @@ class Receipts:
         while True:
             await self._wait()
             due = self._due()
-            unknown = [boot for boot in due if not self._counts[boot].loaded]
+            unknown = {b: self._waiting[b] for b in due if not self._waiting[b].loaded}
             if unknown and not await self._load(unknown):
                 await asyncio.sleep(self._every_s)
                 continue
@@ -128,23 +136,25 @@ class Receipts:
                 due.setdefault(boot.node_id, boot)
         return urgent + list(due.values())
 
-    async def _load(self, boots: list[Boot]) -> bool:
+    async def _load(self, counts: dict[Boot, _Count]) -> bool:
         try:
             async with self._line.transaction() as conn:
-                found = await message.ranges(conn, boots)
+                found = await message.ranges(conn, list(counts))
         except UnavailableError as error:
             self._health.trouble("receipts", str(error))
             return False
         self._health.fine("receipts")
+        # Into these counts only: one that began anew meanwhile is another one.
         for boot, ranges in found.items():
-            count = self._counts[boot]
             for low, high in ranges:
-                count.taken.add(low, high)
-            count.loaded = True
+                counts[boot].taken.add(low, high)
+            counts[boot].loaded = True
         return True
 
     def _say(self, boot: Boot) -> None:
-        count = self._counts[boot]
+        count = self._waiting.get(boot)
+        if count is None or not count.loaded:
+            return
         receipt = messages.Receipt(
             boot=boot.boot, upto=count.taken.upto, also=count.taken.beyond(count.asked, _ALSO)
         )

@@ -40,7 +40,7 @@ class Device:
         session = Properties(PacketTypes.CONNECT)
         session.SessionExpiryInterval = 600
         self._client.connect(broker.host, broker.port, clean_start=False, properties=session)
-        self._client.reconnect_delay_set(1, 1)
+        self._client.reconnect_delay_set(0.1, 0.1)  # type: ignore[arg-type]
         self._client.subscribe([(f"hh/1/dn/{node}/+", 1), ("hh/1/hub/status", 1)])
         self._client.loop_start()
         self._seq = 0

@@ -58,7 +58,9 @@ async def test_every_refusal_says_why(
 ) -> None:
     """Code, place, what came, what to do; the bytes are kept; where the numbers could be read, a
     receipt lets the device drop it; no row is written; and a good reading right after is stored."""
-    async with running(settings.model_copy(update={"merge_rejects_s": 0.01})):
+    async with running(
+        settings.model_copy(update={"merge_rejects_s": 0.01, "receipt_every_s": 0.02})
+    ):
         await until(lambda: "ready" in device.statuses())
         for boot, (name, kind, payload, code, path, receipted) in enumerate(REFUSED, 1):
             sent = payload.replace(b'"boot": 1', b'"boot": %d' % boot)
