@@ -49,6 +49,7 @@ def dose_card(dose: Dose, *, more: int, may_snooze: bool, several_people: bool) 
             text=dose.item.text,
             buttons=[Button(do="take", id=dose.id, label=texts.OK, look="main")],
         )
+    who = dose.item.who
     buttons = [Button(do="take", id=dose.id, label=texts.TAKEN, look="main")]
     if may_snooze:
         buttons.append(Button(do="snooze", id=dose.id, label=texts.LATER))
@@ -56,18 +57,16 @@ def dose_card(dose: Dose, *, more: int, may_snooze: bool, several_people: bool) 
     return Card(
         kind="dose",
         id=dose.id,
-        title=_whose(dose) if several_people else texts.DOSE,
+        title=_for(texts.DOSE, who) if several_people and who else texts.DOSE,
         text=dose.item.text,
         note=texts.fill(texts.DOSE_MORE, n=more) if more else {},
         buttons=buttons,
     )
 
 
-def _whose(dose: Dose) -> Text:
-    if dose.item.who is None:
-        return texts.DOSE
-    whom = texts.fill(texts.DOSE_FOR, who=dose.item.who)
-    return {language: texts.DOSE[language] + whom[language] for language in texts.LANGUAGES}
+def _for(title: Text, who: str) -> Text:
+    whom = texts.fill(texts.FOR, who=who)
+    return {language: title[language] + whom[language] for language in texts.LANGUAGES}
 
 
 def missed_card(dose: Dose) -> Card:
@@ -93,6 +92,8 @@ def session_card(session: Session, seconds_left: int) -> Card:
         title, text = (texts.REST_AGAIN if session.readings else texts.REST), texts.REST_HOW
     else:
         title, text = texts.PRESS_START, texts.PRESS_START_HOW
+    if session.who is not None:
+        title = _for(title, session.who)
     number = len(session.readings) + 1
     progress = texts.fill(texts.READING_OF, n=number, of=session.of)
     return Card(

@@ -13,14 +13,13 @@ from typing import Final
 import structlog
 from msgspec import structs
 
-from contract.messages import GuidedSession
 from gateway.drivers.driver import DriverError, Memory, NoAnswer
 from gateway.guide import Guide
 from gateway.meter_clock import Placed, place
 from gateway.novelty import NewRecord
 from gateway.observing import Taken, observations
 from gateway.settings import GatewaySettings
-from gateway.spool import Spool
+from gateway.spool import Key, Spool
 from gateway.storage import Storage, StorageUnavailableError
 from gateway.taken import Register
 from gateway.timekeeper import Timekeeper
@@ -30,7 +29,8 @@ from gateway.uptime import uptime_ms
 _LOG = structlog.get_logger()
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
-OnTaken = Callable[[Sequence[Taken], str | None], None]
+OnTaken = Callable[[Sequence[Taken]], None]
+OnAnswer = Callable[[str, str, Key], None]
 
 
 class Collector:
@@ -46,6 +46,7 @@ class Collector:
         guide: Guide,
         port: SerialPort,
         *,
+        on_answer: OnAnswer,
         on_taken: OnTaken,
         changed: Callable[[], None],
     ) -> None:
@@ -55,6 +56,7 @@ class Collector:
         self._time = timekeeper
         self._guide = guide
         self._port = port
+        self._on_answer = on_answer
         self._on_taken = on_taken
         self._changed = changed
         self._register = Register(storage, settings.device)
@@ -104,16 +106,31 @@ class Collector:
         marked = self._guide.mark(
             [self._pressures(one, at) for one, at in zip(new, placed, strict=True)]
         )
-        taken = _join(new, placed, marked.marks)
+        asked = None if self._guide.session is None else self._guide.session.who
+        taken = [
+            Taken(
+                record=one.record,
+                ordinal=one.ordinal,
+                placed=at,
+                session=mark,
+                # The one person of this cuff, or the one who was asked to sit down for it.
+                who=self._settings.who or (asked if mark is not None else None),
+            )
+            for one, at, mark in zip(new, placed, marked.marks, strict=True)
+        ]
+        answered = marked.answered
         with self._storage.transaction():
             for obs in observations(
                 taken,
                 dev=self._settings.device,
-                who=self._settings.who,
                 fetched_at=now,
                 uptime_ms=uptime_ms(),
             ):
-                self._spool.add("obs", obs, now)
+                stored = self._spool.add("obs", obs, now)
+                ses = stored.ser[0].ses
+                if ses is not None and answered is not None:
+                    self._on_answer(answered, ses.id, (stored.boot, stored.seq))
+                    answered = None
             self._register.take([one.record for one in new], memory, now)
         self._register.adopt(memory, now)
         self._guide.adopt(marked)
@@ -121,7 +138,7 @@ class Collector:
         self.identity = memory.identity or None
         if taken:
             _LOG.info("readings_taken", device=self._settings.device, count=len(taken))
-            self._on_taken(taken, marked.answered)
+            self._on_taken(taken)
 
     def _place(self, new: Sequence[NewRecord], now: datetime) -> list[Placed]:
         """Each record's time; those placed by their arrival stay apart from each other."""
@@ -170,12 +187,3 @@ class Collector:
     def forget(self) -> None:
         """Let go of what no memory holds any more."""
         self._register.forget(self._time.now())
-
-
-def _join(
-    new: Sequence[NewRecord], placed: Sequence[Placed], marks: Sequence[GuidedSession | None]
-) -> list[Taken]:
-    return [
-        Taken(record=one.record, ordinal=one.ordinal, placed=at, session=mark)
-        for one, at, mark in zip(new, placed, marks, strict=True)
-    ]

@@ -5,6 +5,7 @@ device asks, the person acts: nothing here inflates, unlocks or dispenses. A que
 answered has no answer, and in particular it is not a "no".
 """
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -17,6 +18,7 @@ from contract.instants import to_millis
 from contract.messages import Command
 from gateway.guide import Guide
 from gateway.reports import Reports
+from gateway.spool import Key
 from gateway.sql import statements
 from gateway.storage import Storage, StorageUnavailableError
 from gateway.texts import YES_NO, Text, as_text
@@ -27,10 +29,16 @@ _SQL: Final = statements("command")
 _MS: Final = 1000
 KEPT: Final = timedelta(days=30)
 SPEECH_SECONDS: Final = 300.0
+LONGEST_REST: Final = 300.0
+WHO: Final = re.compile(r"[A-H]|r:[0-9a-z]{16}")
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """A command with its latest answer. Times are UTC milliseconds."""
+    """A command with its latest answer. Times are UTC milliseconds.
+
+    `boot` and `seq` name the message with the reading that answers it: `ok` is said once the hub
+    has receipted that one, so that nobody hears of a reading that is not there yet.
+    """
 
     id: str
     op: str
@@ -41,6 +49,8 @@ class Order(Struct, frozen=True, kw_only=True):
     out: dict[str, Any] = {}
     ses: str | None = None
     msg: str | None = None
+    boot: int | None = None
+    seq: int | None = None
 
 
 class Question(Struct, frozen=True):
@@ -68,6 +78,7 @@ class Commands:
         timekeeper: Timekeeper,
         guide: Guide,
         *,
+        waits: Callable[[Key], bool],
         has_cuff: bool,
         patience: Patience,
         on_speech: Callable[[Text], None],
@@ -76,6 +87,7 @@ class Commands:
         self._reports = reports
         self._time = timekeeper
         self._guide = guide
+        self._waits = waits
         self._has_cuff = has_cuff
         self._patience = patience
         self._on_speech = on_speech
@@ -90,8 +102,9 @@ class Commands:
     def _resume(self, order: Order) -> None:
         """After a restart the person is asked on, as long as there is time."""
         self._open[order.id] = order
-        if order.op == "measure_now" and self._now() < order.deadline:
-            self._guide.begin(order.id)
+        measured = order.seq is not None
+        if order.op == "measure_now" and not measured and self._now() < order.deadline:
+            self._begin(order)
 
     def accept(self, command: Command) -> None:
         """Do a command, or repeat the answer of one done before."""
@@ -122,10 +135,18 @@ class Commands:
     def _measure(self, order: Order) -> None:
         if order.args.get("k", "bp") != "bp" or not self._has_cuff:
             self._decline(order)
-        elif self._guide.begin(order.id):
+        elif self._begin(order):
             self._start(order, self._patience.measuring)
         else:
             self._settle(structs.replace(order, st="busy"))
+
+    def _begin(self, order: Order) -> bool:
+        who, rest = order.args.get("who"), order.args.get("rest_s")
+        return self._guide.begin(
+            order.id,
+            who=who if isinstance(who, str) and WHO.fullmatch(who) else None,
+            rest=_rest(rest),
+        )
 
     def _ask(self, order: Order) -> None:
         if _question(order) is None:
@@ -160,6 +181,16 @@ class Commands:
         self._settle(structs.replace(order, st=st, **answer))
         return True
 
+    def measured(self, command_id: str, ses: str, key: Key) -> None:
+        """The reading that answers a command is being stored, in the caller's transaction."""
+        order = self._open.get(command_id)
+        if order is None:
+            return
+        answered = structs.replace(order, ses=ses, boot=key[0], seq=key[1])
+        self._storage.change(_SQL["put"], _values(answered))
+        self._storage.on_rollback(lambda: self._open.update({order.id: order}))
+        self._open[order.id] = answered
+
     @property
     def question(self) -> Question | None:
         """The question to show: the oldest one open."""
@@ -184,10 +215,14 @@ class Commands:
         return True
 
     def tick(self) -> bool:
-        """What nobody did in time ends as an error; whether anything ended."""
+        """What was measured ends well once the hub has it, what nobody did in time as an error;
+        whether anything ended."""
         now, changed = self._now(), False
         for order in list(self._open.values()):
-            if now > order.deadline:
+            if order.boot is not None and order.seq is not None:
+                if not self._waits((order.boot, order.seq)):
+                    changed |= self.finish(order.id, "ok")
+            elif now > order.deadline:
                 changed |= self.finish(order.id, "error", msg="nobody answered in time")
         if self.speech is not None and now > self.speech[2]:
             self.speech, changed = None, True
@@ -211,6 +246,12 @@ class Commands:
         before = self._now() - KEPT // timedelta(milliseconds=1)
         with self._storage.transaction():
             self._storage.change(_SQL["forget"], {"before": before})
+
+
+def _rest(seconds: Any) -> float | None:
+    """The hub may shorten the rest or lengthen it to the five minutes of the guidelines."""
+    is_one = isinstance(seconds, int | float) and 0 <= seconds <= LONGEST_REST
+    return float(seconds) if is_one else None
 
 
 def _question(order: Order) -> Question | None:

@@ -27,6 +27,7 @@ class Session(Struct, frozen=True, kw_only=True):
     of: int = READINGS
     readings: tuple[tuple[float, float], ...] = ()
     command_id: str | None = None
+    who: str | None = None
 
     @property
     def open(self) -> bool:
@@ -41,8 +42,15 @@ class Times(Struct, frozen=True):
     reading: float
 
 
-def start(session_id: str, now: float, times: Times, *, command_id: str | None = None) -> Session:
-    """The person pressed "measure", or the hub asked for a reading."""
+def start(
+    session_id: str,
+    now: float,
+    times: Times,
+    *,
+    command_id: str | None = None,
+    who: str | None = None,
+) -> Session:
+    """The person pressed "measure", or the hub asked for a reading (of `who`, if it said so)."""
     return Session(
         id=session_id,
         origin="command" if command_id else "person",
@@ -51,6 +59,7 @@ def start(session_id: str, now: float, times: Times, *, command_id: str | None =
         until=now + times.rest,
         of=1 if command_id else READINGS,
         command_id=command_id,
+        who=who,
     )
 
 

@@ -46,8 +46,14 @@ class Guide:
         self._began: datetime | None = None
         self.session: Session | None = None
 
-    def begin(self, command_id: str | None = None) -> bool:
-        """Start a session for the person or for a command.
+    def begin(
+        self,
+        command_id: str | None = None,
+        *,
+        who: str | None = None,
+        rest: float | None = None,
+    ) -> bool:
+        """Start a session for the person or for a command; `rest` in seconds if not the usual.
 
         While the person measures anyway, a command is answered by their next reading; False when
         another command is being answered.
@@ -56,8 +62,9 @@ class Guide:
         if session is None or not session.open:
             self._began = self._time.now()
             session_id = new_id(to_millis(self._began))
+            times = self._times if rest is None else structs.replace(self._times, rest=rest)
             self.session = guidance.start(
-                session_id, self._monotonic(), self._times, command_id=command_id
+                session_id, self._monotonic(), times, command_id=command_id, who=who
             )
             return True
         if command_id is None or session.command_id is not None:

@@ -18,16 +18,18 @@ LIVE: Final = timedelta(minutes=15)  # safety rule 1: up to here a reading is li
 
 
 class Taken(Struct, frozen=True, kw_only=True):
-    """A record that was taken: its number within its minute, its time, its session if any."""
+    """A record that was taken: its number within its minute, its time, its session if any, and
+    whose it is, where that is known."""
 
     record: MeterRecord
     ordinal: int
     placed: Placed
     session: GuidedSession | None = None
+    who: str | None = None
 
 
 def observations(
-    taken: Sequence[Taken], *, dev: str, who: str | None, fetched_at: datetime, uptime_ms: int
+    taken: Sequence[Taken], *, dev: str, fetched_at: datetime, uptime_ms: int
 ) -> list[Obs]:
     """The messages that carry these records, in order; the spool numbers them.
 
@@ -39,7 +41,7 @@ def observations(
         together = list(group)
         for start in range(0, len(together), MOST_IN_ONE):
             part = together[start : start + MOST_IN_ONE]
-            series = _series(part, dev=dev, who=who, uptime_ms=uptime_ms)
+            series = _series(part, dev=dev, uptime_ms=uptime_ms)
             result.append(_message(part, series, fetched_at))
     return result
 
@@ -47,10 +49,10 @@ def observations(
 def _alike(one: Taken) -> Any:
     # What has a number or a session of its own travels alone: both are said once per series.
     alone = id(one) if one.ordinal or one.session else 0
-    return (one.record.k, one.record.flags, one.placed.clk, one.placed.error_ms, alone)
+    return (one.record.k, one.record.flags, one.who, one.placed.clk, one.placed.error_ms, alone)
 
 
-def _series(part: list[Taken], *, dev: str, who: str | None, uptime_ms: int) -> Series:
+def _series(part: list[Taken], *, dev: str, uptime_ms: int) -> Series:
     first = part[0]
     base = 0 if first.placed.at is None else to_millis(first.placed.at)
     instants = [uptime_ms if one.placed.at is None else to_millis(one.placed.at) for one in part]
@@ -65,7 +67,7 @@ def _series(part: list[Taken], *, dev: str, who: str | None, uptime_ms: int) -> 
         },
         fl=list(first.record.flags) or None,
         how="spot",
-        who=who,
+        who=first.who,
         ses=first.session,
         rec=first.ordinal or None,
     )

@@ -96,11 +96,11 @@ class Panel:
         )
 
     def _card(self, advice: Level | None) -> Card | None:
-        """One thing at a time. What is said to lie down for goes before a rest; what lasts for
-        an hour (a dose) waits behind what lasts for minutes."""
+        """One thing at a time. A question fills the rest but never hides "press start"; what
+        lasts for an hour (a dose) waits behind what lasts for minutes."""
         question, session = self._commands.question, self._guide.session
         number = self._settings.emergency_number
-        if question is not None:
+        if question is not None and (session is None or session.stage != "waiting"):
             return cards.question_card(question)
         if advice == "emergency":
             return cards.advice_card(advice, number)

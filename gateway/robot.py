@@ -79,6 +79,7 @@ class Robot:
             reports,
             timekeeper,
             self.guide,
+            waits=spool.waits,
             has_cuff=settings.serial is not None,
             patience=Patience(
                 measuring=settings.rest_seconds + settings.reading_seconds,
@@ -180,11 +181,8 @@ class Robot:
 
     # --- what the cuff says -------------------------------------------------------------------
 
-    def taken(self, taken: Sequence[Taken], answered: str | None) -> None:
-        """New readings are in the spool; one of them may answer a command."""
-        if answered is not None:
-            ses = next((one.session.id for one in taken if one.session), None)
-            self.commands.finish(answered, "ok", ses=ses)
+    def taken(self, taken: Sequence[Taken]) -> None:
+        """New readings are in the spool."""
         newest = taken[-1]
         fetched_at = self._time.now()
         at = to_millis(newest.placed.at or fetched_at)

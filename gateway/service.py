@@ -117,6 +117,7 @@ class Gateway:
             self.timekeeper,
             self.robot.guide,
             SerialPort(settings.serial, driver(settings.model)),
+            on_answer=self.robot.commands.measured,
             on_taken=self.robot.taken,
             changed=self._changed,
         )

@@ -65,7 +65,7 @@ TOOK_IT: Final = text("其实我已服过", "I did take it")
 
 DOSE: Final = text("该服药了", "Time for your medicine")
 REMINDER: Final = text("提醒", "A reminder")
-DOSE_FOR: Final = text("（{who}）", " ({who})")
+FOR: Final = text("（{who}）", " ({who})")
 DOSE_MORE: Final = text("后面还有 {n} 种", "{n} more to follow")
 MISSED: Final = text("这次服药时间已过", "The time for this medicine has passed")
 MISSED_ADVICE: Final = text(

@@ -73,7 +73,9 @@ CREATE TABLE IF NOT EXISTS command (
     st text NOT NULL,
     out blob NOT NULL,
     ses text,
-    msg text
+    msg text,
+    boot integer,                             -- the message that answers it; `ok` once the hub
+    seq integer                               -- has receipted that one
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS help_call (

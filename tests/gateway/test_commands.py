@@ -53,6 +53,29 @@ async def test_safety_06_a_repeat_is_asked_after_a_rest_and_answered_by_its_read
     assert session == {"id": hub.results("c1")[-1]["ses"], "n": 1, "of": 1, "done": 1}
 
 
+async def test_ok_is_said_once_the_hub_has_the_reading(
+    power: Power, hub: ScriptedHub, meter: MeterOnPty, clock: ManualClock
+) -> None:
+    """The answer waits for the receipt of its reading, through a power cut: nobody hears of a
+    reading that is not there yet."""
+    running = power()
+    await until(lambda: running.gateway.collector.link == "ready")
+    await command(running, hub, clock, "measure_now")
+    await until(lambda: answers(hub) == ["accepted"])
+    hub.receipts = False
+    meter.measured(reading(185))
+    body = (await until(lambda: hub.of("obs")))[0]
+    await asyncio.sleep(0.2)
+    await running.stop()
+    running.start()
+    await asyncio.sleep(0.3)
+    assert "ok" not in answers(hub)
+    assert running.robot.guide.session is None, "it is not asked for again"
+    hub.receipt(body["boot"], also=[(body["seq"], body["seq"])])
+    await until(lambda: "ok" in answers(hub))
+    assert hub.results("c1")[-1]["ses"] == body["ser"][0]["ses"]["id"]
+
+
 async def test_safety_07_nothing_inflates_because_a_message_came(
     power: Power, hub: ScriptedHub, meter: MeterOnPty, clock: ManualClock
 ) -> None:
@@ -143,6 +166,42 @@ async def test_an_order_joins_the_session_the_person_has_begun(
     sessions = [body["ser"][0]["ses"] for body in hub.of("obs")]
     assert [(s["n"], s["of"], s.get("done")) for s in sessions] == [(1, 2, None), (2, 2, 1)]
     assert {s["id"] for s in sessions} == {hub.results("c1")[-1]["ses"]}
+
+
+async def test_safety_10_an_order_for_one_of_two_names_the_person(
+    power: Power, hub: ScriptedHub, meter: MeterOnPty, clock: ManualClock
+) -> None:
+    """Where two share a cuff the card says who is asked, the reading says whose it is, and the
+    hub's own rest counts; a reading nobody was asked for says nothing."""
+    running = power(rest_seconds=300)
+    await until(lambda: running.gateway.collector.link == "ready")
+    await command(running, hub, clock, "measure_now", args={"k": "bp", "who": "B", "rest_s": 0.2})
+    await until(lambda: answers(hub) == ["accepted"])
+    assert running.robot._panel._card(None).title["en"].endswith("(B)")
+    await until(lambda: running.robot.guide.session.stage == "waiting")
+    meter.measured(reading(185))
+    await until(lambda: answers(hub) == ["accepted", "ok"])
+    meter.measured(reading(150, 1))
+    await until(lambda: len(hub.of("obs")) == 2)
+    assert [body["ser"][0].get("who") for body in hub.of("obs")] == ["B", None]
+
+
+async def test_a_question_never_hides_press_start(
+    power: Power, hub: ScriptedHub, meter: MeterOnPty, clock: ManualClock
+) -> None:
+    """A question fills the rest; when it is time to measure, measuring is what the screen says."""
+    running = power(reading_seconds=30)
+    await command(running, hub, clock, "measure_now")
+    await command(running, hub, clock, "ask", id="c2", args={**QUESTION, "options": ["yes"]})
+
+    def shown() -> str | None:
+        card = running.robot._panel._card(None)
+        return None if card is None else card.kind
+
+    await until(lambda: shown() == "question")
+    await until(lambda: shown() == "session")
+    meter.measured(reading(150))
+    await until(lambda: shown() == "question")
 
 
 async def test_an_order_survives_a_power_cut(
