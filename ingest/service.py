@@ -75,21 +75,27 @@ class _Room:
         )
         self.board.publisher = self._priority
         self.board.links = {"mqtt-data": self._data.ready}
-        self._priority.leave_with(hub_status.status("offline", clock))
-        self._receipts = Receipts(
+        self._priority.leave_with(hub_status.status("offline"))
+        self._receipts = self._make_receipts()
+        self._feed_back = self._make_feed_back()
+
+    def _make_receipts(self) -> Receipts:
+        return Receipts(
             self._line("receipts"),
             self._priority.publish_once,
-            clock=clock,
+            clock=self._clock,
             monotonic=time.monotonic,
-            every_s=settings.receipt_every_s,
+            every_s=self._settings.receipt_every_s,
             health=self._health,
         )
-        self._feed_back = FeedBack(
+
+    def _make_feed_back(self) -> FeedBack:
+        return FeedBack(
             self._priority.publish,
-            clock=clock,
+            clock=self._clock,
             monotonic=time.monotonic,
-            merge_s=settings.merge_rejects_s,
-            expiry_s=settings.feedback_expiry_s,
+            merge_s=self._settings.merge_rejects_s,
+            expiry_s=self._settings.feedback_expiry_s,
         )
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
