@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import HTTPException, Request
 from starlette.responses import HTMLResponse, Response
 
+from care.console.assets import MARK, STYLE
 from care.console.security import PLAIN_HEADERS
 from care.console.texts import Say
 from care.console.visitor import language
@@ -31,6 +32,8 @@ def form(request: Request, *, problem: str = "", status: int = 200) -> Response:
     }
     page = _PAGE.substitute(
         texts,
+        style=STYLE,
+        mark=MARK,
         locale=say.locale,
         name=escape(say("app.name")),
         problem=f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else "",

@@ -11,6 +11,7 @@ from nicegui import Client, background_tasks, ui
 from psycopg import Error
 
 from care.console import words
+from care.console.assets import MARK
 from care.console.pieces import element, hidden, label, link, submit
 from care.console.visitor import Console, Visitor
 from store import worklist
@@ -137,7 +138,7 @@ def _header(console: Console, visitor: Visitor, client: Client, current: str) ->
     with element("header", "top"):
         with link("/", "brand"):
             mark = element("img", "brand__mark")
-            mark.props["src"] = "/console-static/mark.svg"
+            mark.props["src"] = MARK
             mark.props["alt"] = ""
             label(say("app.short"), "brand__name")
         with element("nav", "nav") as nav:

@@ -1,15 +1,21 @@
 """Puts the console on the app: pages, static files, security policy, the listener."""
 
-from pathlib import Path
 from typing import Final, Protocol
 
-import structlog
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 from nicegui import app as nicegui_app
 from nicegui import ui
 
-from care.console import patient, patients, problem, rejects, sign_in, unassigned, worklist
+from care.console import (
+    assets,
+    patient,
+    patients,
+    problem,
+    rejects,
+    sign_in,
+    unassigned,
+    worklist,
+)
 from care.console.live import Live
 from care.console.security import PagePolicy
 from care.console.visitor import Console
@@ -17,10 +23,7 @@ from care.people.sign_in import USUAL, Lifetime
 from runtime.clock import Clock
 from store.pool import Pool
 
-log = structlog.get_logger()
-
-_STATIC: Final = Path(__file__).parent / "static"
-# The colours of static/style.css that Quasar has to know.
+# The colours of style.css that Quasar has to know.
 BRAND: Final = "#0f5c63"
 GOOD: Final = "#1d6b3f"
 BAD: Final = "#a61b1b"
@@ -48,18 +51,18 @@ def mount(
     """
     live = Live(settings.database_url)
     console = Console(pool, clock, live, lifetime)
-    app.mount("/console-static", StaticFiles(directory=_STATIC), name="console-static")
+    app.include_router(assets.router)
     app.include_router(sign_in.routes(console))
     for page in PAGES:
         page.register(console)
     nicegui_app.colors(primary=BRAND, positive=GOOD, negative=BAD)
     nicegui_app.on_startup(live.run)
     nicegui_app.add_middleware(PagePolicy)
-    ui.add_head_html('<link rel="stylesheet" href="/console-static/style.css">', shared=True)
+    ui.add_head_html(f'<link rel="stylesheet" href="{assets.STYLE}">', shared=True)
     ui.run_with(
         app,
         title="Hearthbeat",
-        favicon=_STATIC / "mark.svg",
+        favicon=assets.path_of("mark.svg"),
         tailwind=False,
         show_welcome_message=False,
         reconnect_timeout=10.0,

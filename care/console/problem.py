@@ -9,6 +9,7 @@ from nicegui import app as nicegui_app
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
+from care.console.assets import STYLE
 from care.console.frame import Frame
 from care.console.pieces import element, label, link
 from care.console.security import PLAIN_HEADERS
@@ -36,7 +37,7 @@ def _missing(say: Say) -> str:
         f'<!doctype html><html lang="{say.locale}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title>"
-        '<link rel="stylesheet" href="/console-static/style.css"></head>'
+        f'<link rel="stylesheet" href="{STYLE}"></head>'
         '<body class="door"><main class="door__card">'
         f'<h1>{title}</h1><p class="door__lead"><a href="/">{back}</a></p></main></body></html>'
     )
