@@ -116,9 +116,29 @@ def converse(last: tuple[bytes, ...] | None) -> Conversation:
     count = (yield from _whole(COUNT))[0]
     memory = None
     if last is None or not (yield from _unchanged(count, last)):
-        memory = yield from _read_all(count, frozenset(last or ()))
+        memory = yield from _read_standing(count, frozenset(last or ()))
     yield GOODBYE
     return memory
+
+
+def _read_standing(count: int, known: frozenset[bytes]) -> Part[Memory]:
+    """The memory at one moment. A reading that comes while we ask moves every record by one:
+    the same one would be read twice and another not at all. So it is read again until it stood
+    still; raises UnsteadyFrame when it never does.
+    """
+    for _ in range(ANSWERS_TRIED):
+        memory = yield from _read_all(count, known)
+        known = known | frozenset(memory.frames)
+        now = (yield from _whole(COUNT))[0]
+        if now == count and (yield from _newest_is(memory.frames)):
+            return memory
+        count = now
+    raise UnsteadyFrame("the memory changed while it was read")
+
+
+def _newest_is(frames: tuple[bytes, ...]) -> Part[bool]:
+    """Whether slot 1 still holds what it held; one that could not be read proves nothing."""
+    return not frames or not frames[0] or (yield from _whole(ask_record(1))) == frames[0]
 
 
 def _whole(ask: Ask) -> Part[bytes]:

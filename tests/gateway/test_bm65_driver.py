@@ -168,8 +168,23 @@ def test_new_records_are_asked_twice_and_known_ones_once() -> None:
     meter = Meter([at(2), at(1)])
     memory = meter.read(last=(at(1),))
     assert memory is not None
-    assert meter.asked.count(b"\xa3\x01") == 2
     assert meter.asked.count(b"\xa3\x02") == 1
+    # The newest once more at the end: did the memory stand still?
+    assert meter.asked.count(b"\xa3\x01") == 3
+
+
+def test_a_reading_that_comes_while_we_read_is_neither_doubled_nor_hidden() -> None:
+    """A new record moves every other by one; the memory is read again until it stood still."""
+
+    class Measuring(Meter):
+        def reply(self, send: bytes) -> bytes:
+            if self.asked.count(b"\xa3\x02") == 1 and len(self.frames) == 3:
+                self.frames.insert(0, at(4))
+            return super().reply(send)
+
+    memory = Measuring([at(3), at(2), at(1)]).read()
+    assert memory is not None
+    assert [record.raw for record in memory.records] == [at(1), at(2), at(3), at(4)]
 
 
 def test_a_flipped_bit_on_the_line_is_not_taken() -> None:
