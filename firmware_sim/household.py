@@ -38,6 +38,7 @@ class Household:
         link: Path | None = None,
         real_time: bool = False,
         next_readings: Iterable[Pressure] = (),
+        capacity: int = 30,
     ) -> None:
         """Two people share the cuff in turn unless told who measures."""
         self.people = tuple(people) or (draw(1),)
@@ -47,7 +48,9 @@ class Household:
         self._next = deque(next_readings)
         self._last_at: float | None = None
         self._nth = 0
-        self.cuff = SimulatedCuff(clock, zone=zone, link=link, real_time=real_time)
+        self.cuff = SimulatedCuff(
+            clock, zone=zone, link=link, real_time=real_time, capacity=capacity
+        )
 
     def __enter__(self) -> Self:
         self.cuff.__enter__()

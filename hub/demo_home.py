@@ -34,11 +34,14 @@ class LiveHome:
         broker: tuple[str, int],
         screen_port: int,
         person: Person | None = None,
+        cuff_holds: int = 30,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`environment` is more of HEARTHBEAT_GATEWAY_…, for example shorter times."""
+        """`cuff_holds` readings fit its memory; `environment` is more of HEARTHBEAT_GATEWAY_…,
+        for example shorter times.
+        """
         self.home = home
-        self.household = Household(clock, people=[person] if person else [])
+        self.household = Household(clock, people=[person] if person else [], capacity=cuff_holds)
         self.screen_url = f"http://127.0.0.1:{screen_port}"
         self.robot = Robot(self.screen_url)
         self._folder = folder
