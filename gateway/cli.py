@@ -14,39 +14,43 @@ from runtime.supervision import run_service
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
+Serial = Annotated[
+    str | None, typer.Option(help="The cuff's port, or `auto`; none: a screen without a cuff.")
+]
+Broker = Annotated[str | None, typer.Option(help="mqtt://NODE:PASSWORD@HOST:PORT, or mqtts://.")]
+State = Annotated[Path | None, typer.Option(help="Where readings and plans are kept.")]
+ScreenPort = Annotated[
+    int | None, typer.Option(help="The screen's port on loopback (default 8090).")
+]
+Device = Annotated[
+    str | None, typer.Option(help="What the cuff is called at the hub (default cuff1).")
+]
+Model = Annotated[str | None, typer.Option(help="The cuff's model (beurer-bm65).")]
+Who = Annotated[str | None, typer.Option(help="Profile slot A to H of the one person it serves.")]
+Zone = Annotated[str | None, typer.Option(help="Time zone of the home (default Asia/Shanghai).")]
+Language = Annotated[str | None, typer.Option(help="zh-CN (default) or en.")]
+VoiceName = Annotated[str | None, typer.Option(help="auto (default), browser, espeak or none.")]
+MqttVersion = Annotated[int | None, typer.Option(help="5 (default), or 4 for MQTT 3.1.1.")]
+Insecure = Annotated[
+    bool | None, typer.Option("--insecure", help="Allow plain text beyond this machine.")
+]
+
+
 @app.command()
 def gateway(
     *,
-    serial: Annotated[
-        str | None, typer.Option(help="The cuff's port, or `auto`; none: a screen without a cuff.")
-    ] = None,
-    broker: Annotated[
-        str | None, typer.Option(help="mqtt://NODE:PASSWORD@HOST:PORT, or mqtts://.")
-    ] = None,
-    state: Annotated[Path | None, typer.Option(help="Where readings and plans are kept.")] = None,
-    screen_port: Annotated[
-        int | None, typer.Option(help="The screen's port on loopback (default 8090).")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="What the cuff is called at the hub (default cuff1).")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="The cuff's model (beurer-bm65).")] = None,
-    who: Annotated[
-        str | None, typer.Option(help="Profile slot A to H of the one person it serves.")
-    ] = None,
-    zone: Annotated[
-        str | None, typer.Option(help="Time zone of the home (default Asia/Shanghai).")
-    ] = None,
-    language: Annotated[str | None, typer.Option(help="zh-CN (default) or en.")] = None,
-    voice: Annotated[
-        str | None, typer.Option(help="auto (default), browser, espeak or none.")
-    ] = None,
-    mqtt_version: Annotated[
-        int | None, typer.Option(help="5 (default), or 4 for MQTT 3.1.1.")
-    ] = None,
-    insecure: Annotated[
-        bool | None, typer.Option("--insecure", help="Allow plain text beyond this machine.")
-    ] = None,
+    serial: Serial = None,
+    broker: Broker = None,
+    state: State = None,
+    screen_port: ScreenPort = None,
+    device: Device = None,
+    model: Model = None,
+    who: Who = None,
+    zone: Zone = None,
+    language: Language = None,
+    voice: VoiceName = None,
+    mqtt_version: MqttVersion = None,
+    insecure: Insecure = None,
 ) -> None:
     """Run a home's gateway: it reads the cuff, rings for medicine, and shows the robot's screen.
 

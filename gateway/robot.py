@@ -54,7 +54,7 @@ class Robot:
     ) -> None:
         self._settings = settings
         self._storage = storage
-        self._spool = spool
+        self._waits = spool.waits
         self._time = timekeeper
         self._board = board
         self._voice = voice
@@ -66,27 +66,8 @@ class Robot:
         self.reminders = Reminders(storage, reports, timekeeper, on_prompt=self._ask_for)
         times = Times(rest=settings.rest_seconds, reading=settings.reading_seconds)
         self.guide = Guide(timekeeper, times, on_end=self._session_ended)
-        self.help = HelpLine(
-            storage,
-            reports,
-            timekeeper,
-            waits=spool.waits,
-            fallback_seconds=settings.fallback_seconds,
-            cancel_seconds=settings.cancel_seconds,
-        )
-        self.commands = Commands(
-            storage,
-            reports,
-            timekeeper,
-            self.guide,
-            waits=spool.waits,
-            has_cuff=settings.serial is not None,
-            patience=Patience(
-                measuring=settings.rest_seconds + settings.reading_seconds,
-                answering=settings.reading_seconds,
-            ),
-            on_speech=self.say,
-        )
+        self.help = self._make_help(reports)
+        self.commands = self._make_commands(reports)
         self._unheard = False
         self._panel = Panel(
             settings,
@@ -97,6 +78,32 @@ class Robot:
             help_line=self.help,
         )
         self._actions = self._all_actions()
+
+    def _make_help(self, reports: Reports) -> HelpLine:
+        return HelpLine(
+            self._storage,
+            reports,
+            self._time,
+            waits=self._waits,
+            fallback_seconds=self._settings.fallback_seconds,
+            cancel_seconds=self._settings.cancel_seconds,
+        )
+
+    def _make_commands(self, reports: Reports) -> Commands:
+        settings = self._settings
+        return Commands(
+            self._storage,
+            reports,
+            self._time,
+            self.guide,
+            waits=self._waits,
+            has_cuff=settings.serial is not None,
+            patience=Patience(
+                measuring=settings.rest_seconds + settings.reading_seconds,
+                answering=settings.reading_seconds,
+            ),
+            on_speech=self.say,
+        )
 
     def _all_actions(self) -> dict[str, Callable[[Press], bool]]:
         return {
