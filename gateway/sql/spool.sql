@@ -46,8 +46,9 @@ UPDATE message SET tries = tries + 1 WHERE id = :id
 SELECT id FROM message WHERE kind = :kind ORDER BY id DESC LIMIT 1
 
 -- name: waits
--- Whether a message is still here.
+-- Whether a message has not reached the hub; one in quarantine never will.
 SELECT 1 FROM message WHERE boot = :boot AND seq = :seq
+UNION ALL SELECT 1 FROM quarantine WHERE boot = :boot AND seq = :seq
 
 -- name: depth
 -- How many wait.

@@ -167,6 +167,7 @@ def test_a_flipped_bit_in_a_message_is_quarantined_and_the_others_are_intact(
     assert [body(m)["ser"][0]["rec"] for m in sound] == [0, 1, 3, 4]
     assert storage.row("SELECT id, payload FROM quarantine")["payload"] == flipped
     assert spool.depth() == 4
+    assert spool.waits((spool.boot, 2)), "a call in quarantine has not been heard"
 
 
 @pytest.mark.parametrize("seed", range(16))
