@@ -30,6 +30,7 @@ _BRISK: Final = {
     "HEARTHBEAT_GATEWAY_RECONNECT_CAP": "2",
     "HEARTHBEAT_GATEWAY_RECONNECT_PAUSE": "0.2",
     "HEARTHBEAT_GATEWAY_RESEND_SECONDS": "5",
+    "HEARTHBEAT_GATEWAY_REST_SECONDS": "1",
     "HEARTHBEAT_GATEWAY_VOICE": "none",
     # A flood of the past is the whole run here, so it need not wait behind live readings.
     "HEARTHBEAT_GATEWAY_BACKLOG_PER_SECOND": "200",
@@ -110,7 +111,7 @@ class County:
                 cuff_holds=self._holds,
                 environment=_BRISK,
             )
-            for reading in self._kept[len(self.homes)]:
+            for reading in self._kept[len(self.homes)] if self._kept else []:
                 live.household.cuff.set_clock(reading.at.astimezone(_ZONE))
                 live.household.measure(reading.shown)
             live.household.cuff.set_clock(SystemClock().now().astimezone(_ZONE))
