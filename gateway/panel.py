@@ -61,6 +61,7 @@ class Panel:
         language: str,
         last: Shown | None,
         advice: Level | None,
+        advice_is_new: bool,
         utterance: Utterance | None,
         browser_speaks: bool,
     ) -> View:
@@ -76,7 +77,7 @@ class Panel:
             cuff=link.cuff,
             emergency_number=self._settings.emergency_number,
             call=self._call_card(),
-            card=self._card(advice),
+            card=self._card(advice, advice_is_new=advice_is_new),
             last=_last(last, link.unsent),
             next_dose_at=None if due is None else due.due,
             measuring=session is not None and session.open,
@@ -95,32 +96,39 @@ class Panel:
             number=self._settings.emergency_number,
         )
 
-    def _card(self, advice: Level | None) -> Card | None:
-        """One thing at a time. A question fills the rest but never hides "press start"; what
-        lasts for an hour (a dose) waits behind what lasts for minutes."""
+    def _card(self, advice: Level | None, *, advice_is_new: bool = True) -> Card | None:
+        """One thing at a time. A question fills the rest but never hides "press start"; a dose
+        waits behind what lasts for minutes, but not behind words that nobody put away."""
         question, session = self._commands.question, self._guide.session
-        number = self._settings.emergency_number
         if question is not None and (session is None or session.stage != "waiting"):
             return cards.question_card(question)
-        if advice == "emergency":
-            return cards.advice_card(advice, number)
+        words = (
+            None if advice is None else cards.advice_card(advice, self._settings.emergency_number)
+        )
+        if advice == "emergency" and advice_is_new:
+            return words
         if session is not None and session.open:
             return cards.session_card(session, self._guide.seconds_left())
-        if advice is not None:
-            return cards.advice_card(advice, number)
-        if self._commands.speech is not None:
-            return cards.message_card(self._commands.speech[0], self._commands.speech[1])
-        return self._medicine_card()
+        if words is not None and advice_is_new:
+            return words
+        return self._dose_card() or words or self._message_card() or self._missed_card()
 
-    def _medicine_card(self) -> Card | None:
+    def _message_card(self) -> Card | None:
+        speech = self._commands.speech
+        return None if speech is None else cards.message_card(speech[0], speech[1])
+
+    def _dose_card(self) -> Card | None:
         doses = self._reminders.open()
-        if doses:
-            return cards.dose_card(
-                doses[0],
-                more=len(doses) - 1,
-                may_snooze=self._reminders.may_snooze(doses[0]),
-                several_people=self._reminders.serves_several(),
-            )
+        if not doses:
+            return None
+        return cards.dose_card(
+            doses[0],
+            more=len(doses) - 1,
+            may_snooze=self._reminders.may_snooze(doses[0]),
+            several_people=self._reminders.serves_several(),
+        )
+
+    def _missed_card(self) -> Card | None:
         missed = self._reminders.missed()
         return cards.missed_card(missed[0]) if missed else None
 

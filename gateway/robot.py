@@ -5,6 +5,7 @@ commands, the help line), and this passes on what was pressed, said or read.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
@@ -35,6 +36,8 @@ from gateway.voice import Voice
 _LOG = structlog.get_logger()
 _LANGUAGE: Final = "language"
 _LAST: Final = "last_reading"
+# So long advice stands before a dose; after that the dose is shown first, and it comes back.
+_ADVICE_GOES_FIRST: Final = timedelta(minutes=10)
 
 
 class Robot:
@@ -61,6 +64,7 @@ class Robot:
         self._link = link
         self._language = storage.fact(_LANGUAGE, settings.language)
         self._advice: severity.Level | None = None
+        self._advised_at = timekeeper.now()
         self._utterance: Utterance | None = None
         self._last = remembered(storage.fact(_LAST))
         self.reminders = Reminders(storage, reports, timekeeper, on_prompt=self._ask_for)
@@ -206,6 +210,7 @@ class Robot:
     def _speak_result(self, sys: float, dia: float) -> None:
         self.say(texts.fill(texts.RESULT, sys=round(sys), dia=round(dia)))
         self._advice = severity.level(sys, dia, self._settings.profile)
+        self._advised_at = self._time.now()
         if self._advice is not None:
             number = self._settings.emergency_number
             self.say(texts.fill(texts.ADVICE[self._advice], number=number))
@@ -267,6 +272,7 @@ class Robot:
                 language=self._language,
                 last=self._last,
                 advice=self._advice,
+                advice_is_new=self._time.now() - self._advised_at < _ADVICE_GOES_FIRST,
                 utterance=self._utterance,
                 browser_speaks=self._settings.voice != "none" and not self._voice.works,
             )

@@ -240,7 +240,7 @@ async def test_safety_09_a_severe_reading_gets_calm_advice_with_the_hub_away(
     await until(lambda: running.gateway.collector.link == "ready")
     meter.measured(reading(186))
     await until(lambda: running.robot._advice == "severe")
-    card = running.robot._panel._card("severe")
+    card = running.robot._panel._card("severe", advice_is_new=True)
     assert card.kind == "advice"
     assert all("999" in words for words in card.text.values())
     assert "999" in running.robot._utterance.text["zh-CN"]

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from contract.instants import to_millis
 from contract.messages import Plan, PlanItem, Reminder
 from runtime.clock import ManualClock
 from tests.fixtures.fix_broker import LiveBroker
 from tests.gateway.conftest import Running, until
+from tests.gateway.meter_on_pty import MeterOnPty
 from tests.gateway.scripted_hub import ScriptedHub
+from tests.gateway.test_commands import reading
 
 Power = Callable[..., Running]
 PILL = {"zh-CN": "请服用氨氯地平 1 片", "en": "Take amlodipine, 1 tablet"}
@@ -26,6 +30,13 @@ def plan(clock: ManualClock, rev: int, *doses: tuple[float, str], **item: Any) -
 def asked(running: Running) -> list[str]:
     """The ids of the doses on the screen."""
     return [dose.id for dose in running.robot.reminders.open()]
+
+
+def shown_card(running: Running) -> str | None:
+    """The kind of the card on the screen."""
+    _, view = running.robot._board.latest()
+    card = msgspec.json.decode(view)["card"]
+    return None if card is None else str(card["kind"])
 
 
 async def with_plan(running: Running, hub: ScriptedHub, message: Plan) -> Running:
@@ -100,13 +111,13 @@ async def test_safety_10_never_after_its_window(
     await until(lambda: asked(running) == ["d1"])
     clock.advance(3601)
     await until(lambda: ("d1", "missed") in hub.acks())
-    card = running.robot._panel._medicine_card()
+    card = running.robot._panel._card(None)
     assert (card.kind, card.id) == ("missed", "d1")
     assert "不要补服" in card.text["zh-CN"]
     assert "do not take it now" in card.text["en"]
     await running.press("take", id="d1")
     await until(lambda: ("d1", "late_taken") in hub.acks())
-    assert running.robot._panel._medicine_card() is None
+    assert running.robot._panel._card(None) is None
     await running.stop()
     clock.advance(4 * 3600)
     running.start()
@@ -220,3 +231,23 @@ async def test_a_robot_without_a_time_does_not_ring(
     now = to_millis(true_time)
     hub.publish("time", TimeAnswer(t1=asked_at, t2=now, t3=now))
     await until(lambda: asked(running) == ["d1"])
+
+
+async def test_safety_10_words_nobody_put_away_do_not_hide_a_dose(
+    power: Power, hub: ScriptedHub, meter: MeterOnPty, clock: ManualClock
+) -> None:
+    """Advice stands before a dose for ten minutes; then the dose is asked for, and the advice
+    comes back when it is answered."""
+    running = await with_plan(power(), hub, plan(clock, 1, (60, "d1")))
+    await until(lambda: running.gateway.collector.link == "ready")
+    meter.measured(reading(186))
+    await until(lambda: shown_card(running) == "advice")
+    clock.advance(60)
+    await until(lambda: asked(running) == ["d1"])
+    assert shown_card(running) == "advice"
+    clock.advance(600)
+    await until(lambda: shown_card(running) == "dose")
+    assert await running.press("take", id="d1")
+    assert shown_card(running) == "advice"
+    assert await running.press("heard_advice", id="severe")
+    assert shown_card(running) is None
