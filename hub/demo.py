@@ -18,6 +18,7 @@ from hub.doctor import Doctor
 from hub.hops import MissingHopError, Walk
 from hub.settings import ROOMS, UpSettings
 from hub.webhook_listener import WebhookListener
+from runtime import log
 from runtime.clock import SystemClock
 from runtime.free_port import free_port
 from store.credential import revision
@@ -75,6 +76,7 @@ def demo(
 
 async def _check(folder: Path, without: frozenset[str]) -> int:
     walk = Walk(_CONSOLE)
+    log.configure("demo", "ERROR")
     try:
         await _walk(walk, folder, without)
     except MissingHopError as error:

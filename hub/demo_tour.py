@@ -50,7 +50,7 @@ def tour(folder: Path, *, http_port: int | None, mqtt_port: int | None) -> int:
             typer.echo(f"hearthbeat demo: {error}", err=True)
             refused = True
 
-    code = run_service("demo", main)
+    code = run_service("demo", main, log_level="WARNING")
     return 2 if refused else code
 
 

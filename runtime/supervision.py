@@ -30,13 +30,15 @@ async def _named(name: str, work: Coroutine[Any, Any, Any]) -> None:
         raise
 
 
-def run_service(room: str, main: Callable[[], Awaitable[None]]) -> int:
+def run_service(
+    room: str, main: Callable[[], Awaitable[None]], *, log_level: str | None = None
+) -> int:
     """Run a service until it ends, or SIGTERM or SIGINT asks it to; returns the exit code.
 
     0: ended or was stopped, 1: failed. `main` is cancelled by the signal and cleans up after
     itself.
     """
-    log.configure(room)
+    log.configure(room, log_level)
     try:
         asyncio.run(_until_signalled(main))
     except Exception:  # noqa: BLE001 - whatever it was, it is logged and becomes the exit code
