@@ -34,7 +34,9 @@ async def carry_out(
 
     Raises UniqueViolation where another engine has opened the same episode meanwhile.
     """
-    episode = await _stamped(conn, draft.after, settings)
+    episode = draft.after
+    if draft.page is not None or (episode.state != "closed" and not episode.policy.via):
+        episode = await stamped(conn, episode, settings)
     rung = ladder.first(episode, now) if draft.page is not None else None
     if rung is not None:
         episode = rung.episode
@@ -53,15 +55,14 @@ async def carry_out(
     return episode
 
 
-async def _stamped(conn: Connection, episode: Episode, settings: AlertsSettings) -> Episode:
-    """Whom to tell is settled once, when an episode opens."""
-    if episode.state == "closed" or episode.policy.via:
-        return episode
+async def stamped(conn: Connection, episode: Episode, settings: AlertsSettings) -> Episode:
+    """Whom to tell is settled when a ladder starts: people come and go meanwhile."""
+    nobodys = episode.patient_id is None and episode.node_id is None
     found = await reach.ladder(
         conn,
         patient_id=episode.patient_id,
         node_id=episode.node_id,
-        team_id=episode.team_id,
+        team_id=episode.team_id if nobodys else None,
     )
     policy = Policy(
         ladder=found.ladder,

@@ -1,12 +1,15 @@
 """Module 2: the repeat did not come in time, so the page goes out (safety rules 6 and 13)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 import structlog
 
+from alerts import faults
+from alerts.away import AWAY
 from alerts.carrying_out import carry_out
-from alerts.drafts import Draft, Why
+from alerts.drafts import Draft, Whose, Why
 from alerts.judgement import judge
 from alerts.settings import AlertsSettings
 from alerts.subjects import Affected
@@ -29,12 +32,23 @@ async def run(turn: Turn) -> bool:
         due = await episodes.due(conn, "confirmation", now=turn.now, limit=_LIMIT)
         if not due:
             return False
-        affected = Affected()
-        affected.episodes(due, waiting=True)
-        await judge(conn, affected, settings=turn.settings, now=turn.now)
+        await _judge_again(conn, due, turn)
         for episode in due:
             await _page_if_still_due(conn, episode, turn.settings, turn.now)
     return len(due) == _LIMIT
+
+
+async def _judge_again(conn: Connection, due: Sequence[Episode], turn: Turn) -> None:
+    """Whatever goes wrong here delays no page: what is still due is told without it."""
+    affected = Affected()
+    affected.episodes(due, waiting=True)
+    try:
+        async with conn.transaction():
+            await judge(conn, affected, settings=turn.settings, now=turn.now)
+    except AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - the deadline holds all the same
+        await faults.report(conn, "confirmation", Whose(), turn.now, error, turn.settings, turn.now)
 
 
 async def _page_if_still_due(

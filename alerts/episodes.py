@@ -22,6 +22,7 @@ from alerts.drafts import (
     priority_of,
     withdrawn,
 )
+from alerts.held_back import covered_by, listed_because, refuted_by, waits_for
 from alerts.verdict import LIVE, Lateness, Stance, Tier, Verdict
 from store.episode import Episode, Evidence
 
@@ -97,7 +98,7 @@ class _Case:
             self._stand(verdict)
 
     def _refute(self, verdict: Verdict) -> None:
-        key, reason = _key(verdict), _refuted_by(verdict)
+        key, reason = _key(verdict), refuted_by(verdict)
         if self.open is not None and _has(self.open.after, key):
             if self.open.after.acknowledged_at is not None:
                 # Somebody has it in hand: they close it, knowing what the repeat said.
@@ -163,7 +164,8 @@ class _Case:
         left = tuple(piece for piece in self.open.after.evidence if piece.key != key)
         draft = self.open.noting("update", reason, key=key)
         if any(piece.type in ("reading", "event") for piece in left):
-            self.open = _settled(draft.but(evidence=left))
+            self.open = draft.but(evidence=left)
+            self._wait_no_longer()
         elif draft.after.acknowledged_at is not None:
             known = next(piece for piece in draft.after.evidence if piece.key == key)
             piece = msgspec.structs.replace(known, stance=Stance.REFUTED.value)
@@ -179,7 +181,20 @@ class _Case:
         if known.stance == Stance.REFUTED:
             return
         piece = msgspec.structs.replace(known, stance=Stance.REFUTED.value)
-        self.open = _settled(_replacing(self.open, piece)).noting("de-escalate", reason, key=key)
+        self.open = _replacing(self.open, piece).noting("de-escalate", reason, key=key)
+        self._wait_no_longer()
+
+    def _wait_no_longer(self) -> None:
+        """The repeat that a second page waited for was normal: there is nothing more to tell."""
+        assert self.open is not None  # noqa: S101 - the callers have looked
+        told = self.open.after.covered_until is not None
+        if told and not any(map(self._is_awaited, self.open.after.evidence)):
+            self.open = self.open.but(confirm_by=None)
+        self.open = _settled(self.open)
+
+    def _is_awaited(self, piece: Evidence) -> bool:
+        waiting = piece.stance == Stance.WAITING and piece.tier > Tier.WORKLIST
+        return waiting and self._why_page(piece.tier, piece.at) is not None
 
     def _add_withdrawn(self, verdict: Verdict, reason: str) -> None:
         """A finding that its own repeat refuted before anybody had to be told: a trace of it."""
@@ -228,30 +243,30 @@ class _Case:
         if verdict.tier == Tier.WORKLIST:
             self._list(verdict, fresh=fresh)
             return
-        why = self._why_page(verdict)
+        why = self._why_page(int(verdict.tier), verdict.last_at)
         if self.open.page is not None:
             # They are being told right now: of this, too.
             self.open = self._covering(self.open, verdict)
         elif why is None:
             if fresh:
-                reason = _covered_by(self.open.after)
+                reason = covered_by(self.open.after)
                 self.open = self.open.noting("suppress", reason, key=_key(verdict))
         elif verdict.stance in _DECISIVE:
             self._page(verdict, why)
         else:
             self._wait(verdict, why)
 
-    def _why_page(self, verdict: Verdict) -> Why | None:
+    def _why_page(self, tier: int, at: datetime) -> Why | None:
         """Whether an acknowledgement, or what people were told already, covers this."""
         assert self.open is not None  # noqa: S101
         episode = self.open.after
         if episode.covered_until is None:
             return Why.FIRST
-        if verdict.tier > (episode.told_tier or 0):
+        if tier > (episode.told_tier or 0):
             return Why.HIGHER_TIER
         if episode.state == "open" and episode.escalate_at is not None:
             return None
-        if verdict.last_at - episode.covered_until > self.timing.renew_after:
+        if at - episode.covered_until > self.timing.renew_after:
             return Why.RENEWED
         return None
 
@@ -264,7 +279,7 @@ class _Case:
             if is_new and not draft.listed:
                 draft = draft.but(state="open", confirm_by=None).shown()
         if fresh or (draft.listed and not self.open.listed):
-            draft = draft.noting("suppress", _listed_because(verdict), key=_key(verdict))
+            draft = draft.noting("suppress", listed_because(verdict), key=_key(verdict))
         self.open = _settled(draft)
 
     def _wait(self, verdict: Verdict, why: Why) -> None:
@@ -275,7 +290,7 @@ class _Case:
             pending = "pending" if draft.after.covered_until is None else draft.after.state
             until = self.timing.deadline(piece, self.now)
             draft = draft.but(state=pending, confirm_by=until).noting(
-                "suppress", _waits_for(verdict), key=piece.key, until=until.isoformat()
+                "suppress", waits_for(verdict), key=piece.key, until=until.isoformat()
             )
         deadline = draft.after.confirm_by
         self.open = _settled(draft)
@@ -366,25 +381,3 @@ def _graver(draft: Draft, verdict: Verdict) -> bool:
 
 def _asked(piece: Evidence) -> dict[str, bool]:
     return {"asked": True} if piece.detail.get("asked") else {}
-
-
-def _refuted_by(verdict: Verdict) -> str:
-    return "cancelled_on_device" if verdict.evidence[0].type == "event" else "repeat_normal"
-
-
-def _covered_by(episode: Episode) -> str:
-    return "covered_by_acknowledgement" if episode.acknowledged_at else "already_told"
-
-
-def _listed_because(verdict: Verdict) -> str:
-    if verdict.superseded:
-        return "superseded_by_newer_normal"
-    late = verdict.evidence[0].lateness == Lateness.OLD
-    return "older_than_a_day" if late else "worklist_only"
-
-
-def _waits_for(verdict: Verdict) -> str:
-    if verdict.guided:
-        return "guided_session_open"
-    live = verdict.evidence[0].lateness == Lateness.LIVE
-    return "waiting_for_repeat" if live else "waiting_for_backlog"

@@ -7,6 +7,7 @@ import msgspec
 
 from alerts import faults, ladder, progress, telling, unreachable
 from alerts.away import AWAY
+from alerts.carrying_out import stamped
 from alerts.drafts import Whose, Why
 from alerts.turn import Turn
 from store import episode as episodes
@@ -73,6 +74,8 @@ async def _tell_next(conn: Connection, episode: Episode, turn: Turn) -> None:
         line = Trace(phase="suppress", reason="ladder_climbed_once")
         await episodes.record(conn, episode.id, turn.now, [line])
         return
+    if rung.again:
+        rung = ladder.restarted(await stamped(conn, episode, turn.settings), turn.now)
     why = Why.NOBODY_ANSWERED if rung.again else Why.ESCALATED
     await episodes.save(conn, rung.episode)
     told = await telling.tell(conn, rung, why, settings=turn.settings, now=turn.now)

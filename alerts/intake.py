@@ -20,6 +20,7 @@ from alerts.judgement import judge
 from alerts.reasons import Reason
 from alerts.rules import call_for_help
 from alerts.rules.call_for_help import Call
+from alerts.rules.pressure import SIGNS
 from alerts.settings import AlertsSettings
 from alerts.subjects import Affected
 from alerts.turn import Turn
@@ -48,11 +49,40 @@ async def run(turn: Turn) -> bool:
         if not batches:
             return False
         items = [item for batch in batches for item in batch.items]
-        await take(conn, items, settings=turn.settings, now=turn.now)
+        await _take_all(conn, items, turn.settings, turn.now)
         await feed.move(conn, CONSUMER, batches[-1].id)
     behind = (turn.now - batches[-1].committed_at).total_seconds()
     metrics.gauge("alerts_feed_lag_seconds", "Age of the newest batch when judged").set(behind)
     return len(batches) == limit
+
+
+async def _take_all(
+    conn: Connection, items: Sequence[FeedItem], settings: AlertsSettings, now: datetime
+) -> None:
+    """Together, else one by one: what nobody can work out holds up nothing else."""
+    try:
+        async with conn.transaction():
+            await take(conn, items, settings=settings, now=now)
+    except AWAY:
+        raise
+    except Exception:  # noqa: BLE001 - found, and reported, below
+        for item in items:
+            await _take_one(conn, item, settings, now)
+
+
+async def _take_one(
+    conn: Connection, item: FeedItem, settings: AlertsSettings, now: datetime
+) -> None:
+    try:
+        async with conn.transaction():
+            await take(conn, [item], settings=settings, now=now)
+    except AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - one item must not stop all the others
+        urgent = isinstance(item, ReadingItem | EventItem | ResultItem)
+        tier = Tier.SEVERE if urgent else Tier.WORKLIST
+        whose = Whose(patient_id=getattr(item, "patient_id", None))
+        await faults.report(conn, CONSUMER, whose, now, error, settings, now, tier=tier)
 
 
 async def take(
@@ -91,7 +121,7 @@ async def _readings(conn: Connection, items: Sequence[ReadingItem], affected: Af
 def _signs(events: Sequence[EventItem], affected: Affected) -> None:
     for event in events:
         if event.type in ("answer", "fall") and event.patient_id is not None:
-            affected.patient(event.patient_id, event.occurred_at)
+            affected.patient(event.patient_id, event.occurred_at - SIGNS)
 
 
 # --- calls for help -----------------------------------------------------------------------
@@ -195,7 +225,7 @@ async def _carry_out_call(
 
 
 async def _results(conn: Connection, results: Sequence[ResultItem], now: datetime) -> list[Episode]:
-    """Note what became of questions and repeats; returns the episodes with a new answer."""
+    """Note what became of questions and repeats; returns the episodes with a new yes."""
     asked = await episodes.commands(conn, [item.command_id for item in results])
     answered = []
     for item in results:
@@ -232,7 +262,8 @@ async def _answer(
     await episodes.save(conn, changed)
     line = episodes.Trace(phase="update", reason=f"symptom_{said.value}", detail={"key": key})
     await episodes.record(conn, episode.id, now, [line])
-    return changed if said is Answer.YES and episode.state != "closed" else None
+    # Also where a normal repeat was quicker than the answer: a symptom is told all the same.
+    return changed if said is Answer.YES else None
 
 
 async def _not_repeated(

@@ -7,7 +7,7 @@ again, and holds up nobody else.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, TypeVar
 
 import structlog
@@ -19,7 +19,7 @@ from alerts.away import AWAY
 from alerts.carrying_out import carry_out
 from alerts.drafts import Whose
 from alerts.episodes import reconcile
-from alerts.rules.pressure import REACH
+from alerts.rules.pressure import REACH, SIGNS
 from alerts.rules.registry import READING_RULES
 from alerts.settings import AlertsSettings
 from alerts.subjects import Affected
@@ -32,7 +32,6 @@ from store.pool import Connection
 from store.window import WindowEvent, WindowReading
 
 _LOG = structlog.get_logger()
-_SIGNS_BEFORE: Final = timedelta(hours=1)
 _SIGN_TYPES: Final = ("answer", "fall")
 _FAILED: Final = FLAGS["failed"].mask
 _DEFAULT_PROFILE: Final = "cn"
@@ -140,7 +139,7 @@ async def _of_people(
         return []
     readings = await window.of_patients(conn, since, failed_mask=_FAILED)
     said = await window.events(
-        conn, {id_: at - _SIGNS_BEFORE for id_, at in since.items()}, types=_SIGN_TYPES
+        conn, {id_: at - SIGNS for id_, at in since.items()}, types=_SIGN_TYPES
     )
     patients = await window.patients(conn, list(since))
     read_by = _by(readings, lambda reading: reading.patient_id)
@@ -199,6 +198,8 @@ def _unowned(
             profile=_DEFAULT_PROFILE,
             readings=readings,
             judged_from=since + REACH,
+            # What was answered to the question that went with the reading.
+            signs=_signs((), own),
             owned=False,
             candidates=candidates,
         ),

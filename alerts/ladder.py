@@ -34,8 +34,11 @@ def following(episode: Episode, now: datetime) -> Rung | None:
     """The step after the last that was told; None where the ladder is climbed once and done."""
     if episode.step < len(episode.policy.ladder):
         return _at(episode, episode.round, episode.step + 1, now)
-    if episode.priority != "high":
-        return None
+    return restarted(episode, now) if episode.priority == "high" else None
+
+
+def restarted(episode: Episode, now: datetime) -> Rung:
+    """The ladder from its first step, once more."""
     rung = _at(episode, episode.round + 1, 1, now)
     return msgspec.structs.replace(rung, again=True)
 

@@ -14,7 +14,11 @@ from alerts.reasons import Reason
 from alerts.verdict import Lateness, Stance, Tier, Verdict, lateness
 from alerts.window import PRESSURE, SignKind, Window, evidence_of, has, pressure
 from measures.session import LENGTH, Sample, sessions
+from measures.target import is_emergency, is_low, is_severe
 from store.window import WindowReading
+
+# An answer or a fall this near speaks about a reading. Our choice.
+SIGNS: Final = timedelta(hours=1)
 
 
 class Repeat(Struct, frozen=True, kw_only=True):
@@ -24,8 +28,7 @@ class Repeat(Struct, frozen=True, kw_only=True):
     farthest: timedelta = timedelta(minutes=15)
     # Up to the deadline the hub waits for the end of a guided session.
     guided: timedelta = timedelta(minutes=6)
-    # An answer or a fall this near speaks about the reading. Our choice.
-    signs: timedelta = timedelta(hours=1)
+    signs: timedelta = SIGNS
 
 
 class Grade(Struct, frozen=True):
@@ -57,7 +60,7 @@ _UNTRUSTED: Final = "untrusted"
 
 def judge(window: Window, criterion: Criterion, now: datetime) -> list[Verdict]:
     """One verdict on each reading beyond the limit, in measured order."""
-    newest = _newest_normal(window, criterion)
+    newest = _newest_normal(window)
     verdicts = []
     for reading in window.judged():
         if reading.kind != PRESSURE:
@@ -171,7 +174,7 @@ def _refuted(window: Window, criterion: Criterion, reading: WindowReading) -> bo
     """A normal reading 1 to 15 min later, of the same person, at a time that can be trusted."""
     repeat = criterion.repeat
     return any(
-        _normal(criterion, other) and other.measured_at - reading.measured_at >= repeat.nearest
+        _normal(window, other) and other.measured_at - reading.measured_at >= repeat.nearest
         for other in window.near(reading.measured_at, timedelta(0), repeat.farthest)
         if _same_person(window, reading, other)
         if window.owned or (other.session_id is not None)
@@ -202,18 +205,19 @@ def _over(criterion: Criterion, reading: WindowReading) -> bool:
     return value is not None and criterion.over(*value)
 
 
-def _normal(criterion: Criterion, reading: WindowReading) -> bool:
-    """Good enough to set another reading aside: believable, timed, and not beyond the limit."""
+def _normal(window: Window, reading: WindowReading) -> bool:
+    """Good enough to set another reading aside: believable, timed, neither severe nor low."""
     value = pressure(reading)
     if value is None or has(reading, "implausible") or reading.clock == _UNTRUSTED:
         return False
     # One that claims another reading's place may alarm, but sets nothing aside.
-    return not reading.beside and not criterion.over(*value)
+    severe = is_severe(window.profile, *value) or is_emergency(*value)
+    return not (reading.beside or severe or is_low(value[0]))
 
 
-def _newest_normal(window: Window, criterion: Criterion) -> datetime | None:
+def _newest_normal(window: Window) -> datetime | None:
     """When the newest reading was measured, if that one is normal and surely this person's."""
     counted = [r for r in window.readings if pressure(r) is not None]
-    if not window.owned or not counted or not _normal(criterion, counted[-1]):
+    if not window.owned or not counted or not _normal(window, counted[-1]):
         return None
     return counted[-1].measured_at

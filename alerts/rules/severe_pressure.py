@@ -48,8 +48,8 @@ def judge_window(window: Window, now: datetime) -> list[Verdict]:
             return None
         if SignKind.SYMPTOM in signs:
             return Grade(Tier.EMERGENCY, Reason.SEVERE_WITH_SYMPTOM, at_once=True)
-        # A number that is hard to believe is checked, and waits for its repeat.
-        if is_emergency(*value) and not has(reading, "implausible"):
+        # However hard to believe: at this height nobody waits (safety rule 6).
+        if is_emergency(*value):
             return Grade(Tier.EMERGENCY, Reason.EMERGENCY_PRESSURE, at_once=True)
         return Grade(Tier.SEVERE, Reason.SEVERE_PRESSURE, at_once=False)
 

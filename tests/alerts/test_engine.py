@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -140,6 +140,35 @@ async def test_a_deadline_is_kept_though_the_rule_fails(
     await engine.cycle()
     assert (await home.episode("severe_pressure"))["state"] == "open"
     assert home.staff[0] in await home.told()
+
+
+async def test_a_deadline_is_kept_though_nothing_can_be_loaded(
+    home: Home, engine: Engine, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Safety rule 13, too, where the window of readings cannot even be put together."""
+    await home.bp(186, 112)
+    await engine.cycle()
+
+    async def failing(*_: object) -> list[object]:
+        raise ValueError("a window that nobody can load")
+
+    monkeypatch.setattr(judgement, "_matters", failing)
+    clock.advance(360)
+    await engine.cycle()
+    assert (await home.episode("severe_pressure"))["state"] == "open"
+    assert home.staff[0] in await home.told()
+
+
+async def test_what_cannot_be_worked_out_holds_up_nothing_else(home: Home, engine: Engine) -> None:
+    """One item of a batch is poison: it is told as a fault, the calls and readings land."""
+    await home.happens("answer", "a1", at=datetime(1, 1, 1, tzinfo=UTC))
+    await home.happens("sos", "c1")
+    await home.bp(210, 125)
+    await engine.cycle()
+    found = {(e["rule"], e["state"]) for e in await home.episodes()}
+    rules = ("call_for_help", "severe_pressure", "engine_fault")
+    assert found == {(rule, "open") for rule in rules}
+    assert await home.told() == [home.staff[0]] * 3
 
 
 async def test_a_module_that_fails_keeps_no_other_from_running(

@@ -118,7 +118,10 @@ SEVERE = [
     ("cn", [R(0, 186, session="s", done=True)], ["waiting"]),
     # what a reading's quality means
     ("cn", [R(0, 210, flags="demo")], []),
-    ("cn", [R(0, 210, flags="implausible")], ["waiting"]),
+    ("cn", [R(0, 184, flags="implausible")], ["waiting"]),
+    # at 200/120 nobody waits, however hard to believe
+    ("cn", [R(0, 210, flags="implausible")], ["at_once"]),
+    ("cn", [R(0, 184), R(3, 88)], ["waiting"]),
     ("cn", [R(0, 184), R(3, 120, flags="implausible")], ["waiting"]),
     ("cn", [R(0, 184), R(3, 120, flags="demo")], ["waiting"]),
     ("cn", [R(0, 184), R(3, 120, clock="untrusted")], ["waiting"]),
@@ -144,6 +147,8 @@ LOW = [
     ([R(0, 79, 50)], (), [("waiting", Tier.SEVERE)]),
     ([R(0, 86, 60), R(4, 88, 60)], (), [("confirmed", Tier.ATTENTION)] * 2),
     ([R(0, 86, 60), R(4, 104, 60)], (), [("refuted", Tier.ATTENTION)]),
+    # what is severe the other way is no normal repeat
+    ([R(0, 86, 60), R(4, 184, 100)], (), [("waiting", Tier.ATTENTION)]),
     ([R(0, 98, 60)], (SignKind.SYMPTOM,), [("at_once", Tier.SEVERE)]),
     ([R(0, 98, 60)], (SignKind.FALL,), [("at_once", Tier.SEVERE)]),
     ([R(0, 100, 60)], (SignKind.FALL,), []),

@@ -171,6 +171,53 @@ async def test_safety_06_a_symptom_answered_yes_pages_without_waiting(
     assert await home.told() == [home.staff[0]]
 
 
+async def test_safety_06_a_symptom_is_told_also_after_a_normal_repeat(
+    home: Home, engine: Engine, passes: Passes
+) -> None:
+    """The repeat was quicker than the answer: the episode stands again and pages."""
+    await home.bp(186, 112)
+    await engine.cycle()
+    ask = (await home.commands())[1]
+    await passes(90)
+    await home.bp(150, 90)
+    await passes(20)
+    assert (await home.episode())["state"] == "closed"
+    await home.answers(ask["id"], "ok", qid="symptoms", answer="yes")
+    await engine.cycle()
+    episode = await home.episode()
+    assert (episode["state"], episode["reason"]) == ("open", "severe_with_symptom")
+    assert await home.told() == [home.staff[0]]
+
+
+async def test_safety_06_a_symptom_counts_where_nobody_owns_the_reading(
+    home: Home, engine: Engine, clock: ManualClock
+) -> None:
+    """A shared cuff: the answer to the question that went with the reading does not wait."""
+    await home.bp(186, 112, patient=None)
+    await engine.cycle()
+    ask = (await home.commands())[1]
+    clock.advance(20)
+    await home.answers(ask["id"], "ok", qid="symptoms", answer="yes")
+    await engine.cycle()
+    episode = await home.episode()
+    assert (episode["patient_id"], episode["reason"]) == (None, "severe_with_symptom")
+    assert await home.told() == [home.staff[0]]
+
+
+@pytest.mark.parametrize("minutes", [5, 45])
+async def test_safety_06_a_sign_speaks_about_the_readings_before_it(
+    home: Home, engine: Engine, passes: Passes, minutes: float
+) -> None:
+    """95 systolic, and dizziness told within the hour: low, and nobody waits."""
+    await home.bp(95, 60)
+    await passes(minutes * 60)
+    assert await home.episodes() == []
+    await home.happens("answer", "a1", ctx={"qid": "symptoms", "answer": "yes"})
+    await engine.cycle()
+    assert (await home.episode("low_pressure"))["reason"] == "low_with_symptom"
+    assert await home.told() == [home.staff[0]]
+
+
 async def test_safety_06_an_answer_given_on_the_robot_counts_too(
     home: Home, engine: Engine, clock: ManualClock
 ) -> None:

@@ -58,6 +58,19 @@ async def test_safety_01_a_newer_normal_reading_supersedes_a_late_one(
     assert ("suppress", "superseded_by_newer_normal") in await home.history(episode["id"])
 
 
+async def test_safety_01_only_a_normal_reading_supersedes(
+    home: Home, engine: Engine, clock: ManualClock, passes: Passes
+) -> None:
+    """Half an hour after 215/125 a pressure of 86/50 is no reason to keep quiet about it."""
+    await home.bp(86, 50)
+    await engine.cycle()
+    await home.bp(215, 125, at=clock.now() - timedelta(minutes=30))
+    await engine.cycle()
+    episode = await home.episode("severe_pressure")
+    assert (episode["state"], episode["tier"], episode["late"]) == ("open", 3, True)
+    assert await home.told() == [home.staff[0]]
+
+
 async def test_safety_01_over_a_day_is_for_the_worklist(
     home: Home, engine: Engine, clock: ManualClock, passes: Passes
 ) -> None:

@@ -85,6 +85,22 @@ async def test_safety_03_a_renewed_reading_without_a_repeat_pages_at_the_deadlin
     assert await home.told() == [home.staff[0]] * 2
 
 
+async def test_safety_03_a_normal_repeat_ends_the_second_waiting(
+    home: Home, engine: Engine, clock: ManualClock, passes: Passes
+) -> None:
+    """Under an acknowledgement, too, a refuted reading pages nobody at its deadline."""
+    await _confirmed(home, engine, clock)
+    await home.acknowledge((await home.episode())["id"], hours=24)
+    await passes(5 * 3600)
+    await home.bp(188, 112)
+    await passes(120)
+    await home.bp(140, 85)
+    await passes(600)
+    episode = await home.episode()
+    assert (episode["state"], episode["confirm_by"]) == ("acknowledged", None)
+    assert await home.told() == [home.staff[0]]
+
+
 async def test_safety_03_an_expired_acknowledgement_returns_and_pages_nobody(
     home: Home, engine: Engine, clock: ManualClock, passes: Passes
 ) -> None:
@@ -251,6 +267,21 @@ async def test_safety_12_after_the_last_step_it_starts_again_and_the_device_says
     assert silent[0]["t"] - to_millis(start) == 15 * 60 * 1000
     assert "120" in silent[0]["say"]["zh-CN"]
     assert "120" in silent[0]["say"]["en"]
+
+
+@pytest.mark.parametrize("left", [0, 1])
+async def test_safety_12_each_round_goes_to_whoever_is_there_now(
+    home: Home, engine: Engine, passes: Passes, left: int
+) -> None:
+    """The whole team had left, or there was never anybody: who comes later is told."""
+    await home.conn.execute("UPDATE staff SET disabled_at = now() WHERE %s = 0", (left,))
+    await home.happens("call_doctor", "c1")
+    await engine.cycle()
+    await home.conn.execute("UPDATE staff SET disabled_at = now()")
+    new = await home.person(home.team, 1)
+    for _ in range(5):
+        await passes(300)
+    assert (await home.told())[-1] == new
 
 
 async def test_safety_12_for_a_reading_the_device_is_told_too(
