@@ -18,9 +18,6 @@ from ingest.mqtt_outbox import Outgoing
 from runtime.clock import Clock
 
 _WINDOWS: Final = 50_000
-# A sensor that sends and sleeps, or a person with a command-line client, is gone when the reason
-# for a refusal comes: the newest one waits for the next connection, this long (docs/adr/0008).
-_KEPT_S: Final = 60
 
 # What a person hears the moment the call has arrived: calm, and no promise the hub cannot keep.
 _CALL: Final = {
@@ -109,10 +106,8 @@ class FeedBack:
         self._send(node, feedback)
 
     def _send(self, node: str, feedback: messages.Feedback) -> None:
-        refused = feedback.ok is False
-        expiry_s = min(_KEPT_S, self._expiry_s) if refused else self._expiry_s
-        topic, payload = topics.dn(node, "fb"), codec.encode(feedback)
-        self._publish(Outgoing(topic, payload, retain=refused, expiry_s=expiry_s))
+        payload = codec.encode(feedback)
+        self._publish(Outgoing(topics.dn(node, "fb"), payload, expiry_s=self._expiry_s))
 
     def _accepted(self, entry: Entry) -> messages.Feedback:
         event = entry.event

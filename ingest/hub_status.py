@@ -33,7 +33,7 @@ def status(state: str, clock: Clock | None = None) -> Outgoing:
     """The retained status message; without a clock (the will) it names no time."""
     t = to_millis(clock.now()) if clock else None
     payload = codec.encode(messages.HubStatus(s=state, spec=SPEC, t=t))
-    return Outgoing(topics.HUB_STATUS, payload, retain=True, newest_only=True)
+    return Outgoing(topics.HUB_STATUS, payload, retain=True)
 
 
 class StatusBoard:

@@ -7,16 +7,12 @@ _LAST_ID: Final = 65_535
 
 
 class Outgoing(NamedTuple):
-    """One message to publish; `expiry_s` is how long the broker may keep it for the receiver.
-
-    With `newest_only` it replaces what still waits for its topic.
-    """
+    """One message to publish; `expiry_s` is how long the broker may keep it for the receiver."""
 
     topic: str
     payload: bytes
     retain: bool = False
     expiry_s: int | None = None
-    newest_only: bool = False
 
 
 class Outbox:
@@ -33,8 +29,8 @@ class Outbox:
         return len(self._waiting) + len(self._in_flight)
 
     def put(self, message: Outgoing) -> None:
-        """Queue a message."""
-        if message.newest_only:
+        """Queue a message. A retained one replaces what still waits for its topic."""
+        if message.retain:
             kept = [m for m in self._waiting if m.topic != message.topic]
             self._waiting = deque(kept)
         if len(self._waiting) >= self._limit:
