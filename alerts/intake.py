@@ -230,8 +230,10 @@ async def _results(conn: Connection, results: Sequence[ResultItem], now: datetim
     answered = []
     for item in results:
         command = asked.get(item.command_id)
-        episode = await episodes.find(conn, command.episode_id, lock=True) if command else None
-        if command is None or episode is None:
+        if command is None or command.node_id != item.node_id:
+            continue
+        episode = await episodes.find(conn, command.episode_id, lock=True)
+        if episode is None:
             continue
         if command.op == "ask" and command.args.get("qid") == SYMPTOM_QUESTION:
             changed = await _answer(conn, episode, command, item, now)
@@ -245,25 +247,37 @@ async def _answer(
     conn: Connection, episode: Episode, command: Command, item: ResultItem, now: datetime
 ) -> Episode | None:
     """Keep the answer as evidence. What was not answered is unknown, never no (rule 8)."""
-    final = item.state in _NOT_DONE or item.state == "ok"
-    key = f"a:{command.id}"
-    if not final or any(piece.key == key for piece in episode.evidence):
-        return None
     said = answer_of(item.out) if item.state == "ok" else Answer.UNKNOWN
-    piece = Evidence(
-        key=key,
+    piece = _answer_piece(command, item, said)
+    final = item.state in _NOT_DONE or item.state == "ok"
+    if not final or not _says_more(episode, piece):
+        return None
+    others = (one for one in episode.evidence if one.key != piece.key)
+    changed = msgspec.structs.replace(episode, evidence=(*others, piece))
+    await episodes.save(conn, changed)
+    line = episodes.Trace(phase="update", reason=f"symptom_{said.value}", detail={"key": piece.key})
+    await episodes.record(conn, episode.id, now, [line])
+    # Also where a normal repeat was quicker than the answer: a symptom is told all the same.
+    return changed if said is Answer.YES else None
+
+
+def _answer_piece(command: Command, item: ResultItem, said: Answer) -> Evidence:
+    """The answer; however late it arrives, it was given while the question stood."""
+    return Evidence(
+        key=f"a:{command.id}",
         type="answer",
-        at=item.received_at,
+        at=min(item.received_at, command.expires_at),
         received_at=item.received_at,
         node_id=item.node_id,
         detail={"qid": SYMPTOM_QUESTION, "answer": said.value, "state": item.state},
     )
-    changed = msgspec.structs.replace(episode, evidence=(*episode.evidence, piece))
-    await episodes.save(conn, changed)
-    line = episodes.Trace(phase="update", reason=f"symptom_{said.value}", detail={"key": key})
-    await episodes.record(conn, episode.id, now, [line])
-    # Also where a normal repeat was quicker than the answer: a symptom is told all the same.
-    return changed if said is Answer.YES else None
+
+
+def _says_more(episode: Episode, piece: Evidence) -> bool:
+    """A word of the person outdoes an unknown, such as the hub's own guess, and a yes a no."""
+    rank = [Answer.UNKNOWN, Answer.NO, Answer.YES]
+    known = (one.detail["answer"] for one in episode.evidence if one.key == piece.key)
+    return all(rank.index(piece.detail["answer"]) > rank.index(one) for one in known)
 
 
 async def _not_repeated(

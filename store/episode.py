@@ -113,8 +113,10 @@ class Command(Struct, frozen=True, kw_only=True):
 
     id: str
     episode_id: int
+    node_id: str
     op: str
     args: dict[str, Any]
+    expires_at: datetime
 
 
 async def find(conn: Connection, episode_id: int, *, lock: bool = False) -> Episode | None:

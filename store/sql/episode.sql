@@ -102,7 +102,8 @@ VALUES (%(episode_id)s, %(at)s, %(phase)s, %(actor)s, %(reason)s, %(detail)s)
 
 -- name: commands
 -- Commands by id, where an episode asked for them.
-SELECT id, episode_id, op, args FROM command WHERE id = ANY(%(ids)s) AND episode_id IS NOT NULL
+SELECT id, episode_id, node_id, op, args, expires_at FROM command
+WHERE id = ANY(%(ids)s) AND episode_id IS NOT NULL
 
 -- name: is_visible
 -- Scope, as the schema says it once.

@@ -277,6 +277,39 @@ async def test_safety_08_unknown_is_not_no(
     assert await home.told() == [home.staff[0]]
 
 
+async def test_safety_08_an_answer_that_comes_late_outdoes_the_guess(
+    home: Home, engine: Engine, passes: Passes
+) -> None:
+    """The hub gave the question up; the yes that was given in time arrives two hours later."""
+    await home.bp(186, 112)
+    await engine.cycle()
+    ask = (await home.commands())[1]
+    await passes(420)
+    await home.answers(ask["id"], "expired")
+    await engine.cycle()
+    await home.acknowledge((await home.episode())["id"], hours=12)
+    await passes(2 * 3600)
+    await home.answers(ask["id"], "ok", qid="symptoms", answer="yes")
+    await engine.cycle()
+    episode = await home.episode()
+    assert (episode["state"], episode["reason"]) == ("open", "severe_with_symptom")
+    assert await home.told() == [home.staff[0]] * 2
+
+
+async def test_safety_08_nobody_answers_for_another_node(
+    home: Home, engine: Engine, passes: Passes
+) -> None:
+    """A stranger's no to our question is nothing; the person's own answer counts."""
+    await home.bp(186, 112)
+    await engine.cycle()
+    ask = (await home.commands())[1]
+    own, home.node = home.node, await home.make.node(home.area)
+    await home.answers(ask["id"], "ok", qid="symptoms", answer="no")
+    home.node = own
+    await engine.cycle()
+    assert [piece["type"] for piece in (await home.episode())["evidence"]] == ["reading"]
+
+
 async def test_safety_08_even_a_no_only_means_no_symptom(
     home: Home, engine: Engine, passes: Passes
 ) -> None:
