@@ -58,7 +58,8 @@ if [ ! -f "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt
         }
     fi
     say "installing hearthbeat and what it needs (this can take some minutes)"
-    .venv/bin/pip install -q --disable-pip-version-check \
+    # setuptools warns that folders named like packages come first; that is what -e is for.
+    PYTHONWARNINGS=ignore .venv/bin/pip install -q --disable-pip-version-check \
         -c constraints.txt -e '.[server,edge,dev]'
     touch "$stamp"
 fi
