@@ -134,7 +134,9 @@ SEVERE = [
 
 
 @pytest.mark.parametrize(("profile", "readings", "expected"), SEVERE)
-def test_severe_pressure(profile: str, readings: list[WindowReading], expected: list[str]) -> None:
+def test_safety_06_severe_pressure(
+    profile: str, readings: list[WindowReading], expected: list[str]
+) -> None:
     """Limits by profile, the repeat, the session's mean, quality: each case."""
     verdicts = severe_pressure.judge_window(window(*readings, profile=profile), T0 + MINUTE)
     assert stances(verdicts) == expected
@@ -158,7 +160,7 @@ LOW = [
 
 
 @pytest.mark.parametrize(("readings", "signs", "expected"), LOW)
-def test_low_pressure(
+def test_safety_06_low_pressure(
     readings: list[WindowReading],
     signs: tuple[SignKind, ...],
     expected: list[tuple[str, Tier]],
@@ -189,7 +191,7 @@ def test_failed_measurements(minutes: list[float], found: int) -> None:
         (-timedelta(minutes=2), Lateness.LIVE),
     ],
 )
-def test_lateness(behind: timedelta, expected: Lateness) -> None:
+def test_safety_01_lateness(behind: timedelta, expected: Lateness) -> None:
     """15 minutes and 24 hours, the limits included."""
     assert lateness(T0, T0 + behind) is expected
 
@@ -340,7 +342,7 @@ def test_plan_running_out(hours: float, alarm: bool) -> None:
         ("clock_step", {}, False),
     ],
 )
-def test_calls_for_help(type_: str, body: dict[str, object], is_call: bool) -> None:
+def test_safety_04_calls_for_help(type_: str, body: dict[str, object], is_call: bool) -> None:
     """Every call by type, and whatever else a device calls critical."""
     event = EventItem(
         row_id=1,
@@ -371,7 +373,7 @@ def test_every_rule_and_reason_says_what_it_is_in_both_languages() -> None:
     assert words("gone_from_the_code").zh == "gone_from_the_code"
 
 
-def test_no_text_advises_a_drug_change() -> None:
+def test_safety_10_no_text_advises_a_drug_change() -> None:
     """Safety rule 17: advice is to measure, rest, call; never a dose."""
     forbidden = ("加量", "减量", "停药", "补服一", "increase the dose", "stop the drug")
     said = [text for rule in RULES.values() for text in (rule.next_step.zh, rule.next_step.en)]

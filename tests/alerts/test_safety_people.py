@@ -143,39 +143,34 @@ async def _confirmed(home: Home, engine: Engine, clock: ManualClock) -> None:
         ("household", "household_team"),
         ("duty", "duty_team"),
         ("area", "area_team"),
-        ("nobody", "administrators"),
+        ("", "administrators"),
+        # and the nearer before the farther, where there are both
+        ("patient household duty", "patient_team"),
+        ("household duty area", "household_team"),
+        ("duty area", "duty_team"),
     ],
 )
 async def test_safety_04_a_call_always_lands(
     home: Home, engine: Engine, have: str, via: str
 ) -> None:
-    """Patient's team, household's, duty team of the area above, a team around, administrators."""
+    """Patient's team, else household's, duty team above, a team around, administrators."""
     county = await home.make.area("县", level="county")
     village = await home.make.area("村", parent=county)
-    teams = {name: await home.make.team(home.area, name) for name in ("patient", "household")}
-    teams |= {"duty": await home.make.team(home.area, "duty")}
-    expected = await home.person(teams.get(have), 1)
-    if have == "area":
-        around = await home.make.team(county, "around")
-        expected = await home.person(around, 1)
-    if have == "nobody":
-        expected = await home.person(None, role="admin")
-    household = await home.make.household(
-        village, teams["household"] if have == "household" else None
+    where = {"area": county}
+    team = {n: await home.make.team(where.get(n, home.area), n) for n in have.split()}
+    people = [await home.person(team[name]) for name in have.split()]
+    admin = await home.person(None, role="admin")
+    await home.conn.execute(
+        "UPDATE area SET duty_team_id = %s WHERE id = %s", (team.get("duty"), county)
     )
-    if have == "duty":
-        await home.conn.execute(
-            "UPDATE area SET duty_team_id = %s WHERE id = %s", (teams["duty"], county)
-        )
+    household = await home.make.household(village, team.get("household"))
     node = await home.make.node(village, household_id=household)
-    patient = None
-    if have == "patient":
-        patient = await home.make.patient(village, team_id=teams["patient"])
+    own = team.get("patient")
+    patient = await home.make.patient(village, team_id=own) if own else None
     await home.happens("sos", patient=patient, node=node)
     await engine.cycle()
-    episode = await home.episode()
-    assert episode["policy"]["via"] == via
-    assert await home.told() == [expected]
+    assert (await home.episode())["policy"]["via"] == via
+    assert await home.told() == [people[0] if people else admin]
 
 
 async def test_safety_04_a_team_without_people_is_passed_over(home: Home, engine: Engine) -> None:
