@@ -44,10 +44,15 @@ class Call(Struct, frozen=True, kw_only=True):
 
 def is_call(event: EventItem) -> bool:
     """Whether an event is a call for help: by type, or because its device calls it critical."""
-    if event.type in _REASONS:
+    if _type(event) in _REASONS:
         return True
     ours = event.type in {CANCEL, "answer", "device_fault", "clock_step"}
     return not ours and event.body.get("sev") == "critical"
+
+
+def _type(event: EventItem) -> str:
+    """The type, however a device writes it: a call lands (safety rule 4)."""
+    return event.type.strip().lower().replace("-", "_")
 
 
 def subject(node_id: str, event_id: str) -> str:
@@ -73,7 +78,7 @@ def judge_call(call: Call) -> Verdict:
         subject=subject(event.node_id, event.event_id),
         stance=stance,
         tier=tier,
-        reason=_REASONS.get(event.type, Reason.CRITICAL_EVENT),
+        reason=_REASONS.get(_type(event), Reason.CRITICAL_EVENT),
         evidence=(
             Evidence(
                 key=f"e:{event.node_id}:{event.event_id}",

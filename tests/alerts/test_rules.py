@@ -335,6 +335,8 @@ def test_plan_running_out(hours: float, alarm: bool) -> None:
         ("sos", {}, True),
         ("fall", {"conf": 0.2}, True),
         ("no_motion", {}, True),
+        ("SOS", {}, True),
+        (" Call-Doctor", {}, True),
         ("gas", {"sev": "critical"}, True),
         ("gas", {"sev": "info"}, False),
         ("cancel", {"sev": "critical"}, False),
