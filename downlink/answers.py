@@ -8,7 +8,7 @@ from datetime import datetime
 
 import structlog
 from msgspec import structs
-from psycopg import DataError
+from psycopg import InterfaceError, OperationalError
 
 from downlink import commands
 from downlink.revisions import dose_item
@@ -42,11 +42,13 @@ async def consume(conn: Connection, *, now: datetime, limit: int = 200) -> int:
 
 
 async def _take_safely(conn: Connection, item: _Answer, now: datetime) -> list[DoseItem]:
-    """One item the database refuses must not hold up all others for ever."""
+    """One item that cannot be taken must not hold up all others for ever."""
     try:
         async with conn.transaction():
             return await _take(conn, item, now)
-    except DataError:
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: everything waits for it
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, the next one is heard
         _LOG.exception("answer_refused", kind=type(item).__name__, node=item.node_id)
         return []
 

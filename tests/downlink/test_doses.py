@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from downlink import answers
 from downlink.timers import miss_doses
 from store import dose, feed, plan
 from store.feed import AnswerItem, DoseItem
@@ -135,6 +136,21 @@ async def test_safety_10_two_answers_for_one_dose_are_one_dose(conn: Connection)
     kept = await dose.history_of(conn, dose_id)
     assert [(each.by, each.taken_over) for each in kept] == [("button", True), ("voice", False)]
     assert len(await told(conn, DoseItem)) == 1
+
+
+async def test_an_answer_nobody_can_take_holds_up_no_other(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever one device says, the doses of all others are heard."""
+
+    async def failing(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(answers, "_plan_answered", failing)
+    _, dose_id = await one_dose(conn)
+    await hear(conn, answer("plan:1", "received", DUE), answer(dose_id, "taken", DUE))
+    await round_of(conn, DUE + MINUTE)
+    assert await dose_state(conn, dose_id) == "taken"
 
 
 async def test_safety_10_a_changed_drug_never_asks_for_a_slot_already_taken(
