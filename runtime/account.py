@@ -117,14 +117,15 @@ def start_as(
 
 
 def _capabilities(account: Account, reach: Iterable[Path]) -> list[str]:
-    if all(_reachable(path, account) for path in reach):
+    if all(may_reach(path, account) for path in reach):
         return []
     # dac_override is among what root needs here, so there is always one of the two.
     name = next(name for name, bit in _SEARCH if _effective() & (1 << bit))
     return ["--inh-caps", f"+{name}", "--ambient-caps", f"+{name}"]
 
 
-def _reachable(path: Path, account: Account) -> bool:
+def may_reach(path: Path, account: Account) -> bool:
+    """Whether the account may enter every directory on the way, without any capability."""
     return all(_may_enter(parent, account) for parent in path.resolve().parents)
 
 

