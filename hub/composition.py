@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Any, Self
 
 import structlog
@@ -17,6 +17,7 @@ from hub.home import Home
 from hub.keeper import Keeper
 from hub.listening import Listening, decide, demand_free, settle_port
 from hub.parts import RoomPart, ServerPart
+from hub.reaching import demand_broker, demand_database, told_of_database
 from hub.settings import ROOMS, UpSettings
 from hub.technical import TechnicalAlarms
 from hub.watch import watch_database
@@ -81,13 +82,15 @@ class Hub:
     async def start(self) -> None:
         """Start everything and return when devices and people can use it.
 
-        Raises RefusedError, HomeError or CannotRunServerError; what was started is stopped.
+        Raises RefusedError, HomeError, CannotRunServerError or UnreachableError; what was started
+        is stopped.
         """
         account = self.home.prepare()
         self._held.enter_context(self.home.locked())
         try:
             self.where = decide(self.settings.listen, self.home.tls, self._clock, account)
             self._settle_http()
+            await self._demand_given()
             await self._start_servers()
             await self._prepare_database()
             await self._start_rooms()
@@ -140,6 +143,12 @@ class Hub:
             demand_free(self.http_port, address, "--http-port")
         self.http_url = self.where.url(self.http_port)
 
+    async def _demand_given(self) -> None:
+        if self.settings.database_url is not None:
+            await demand_database(self.settings.database_url)
+        if self.settings.broker_url is not None:
+            await demand_broker(self.settings.broker_url)
+
     async def _start_servers(self) -> None:
         if self.settings.database_url is None:
             await self._start_postgres()
@@ -174,8 +183,9 @@ class Hub:
     async def _prepare_database(self) -> None:
         from care.people.first_start import ensure_administrator
 
-        for name in await migrate(self.database_url):
-            _LOG.info("migration_applied", name=name)
+        with told_of_database() if self.settings.database_url else nullcontext():
+            for name in await migrate(self.database_url):
+                _LOG.info("migration_applied", name=name)
         async with await AsyncConnection.connect(self.database_url, autocommit=True) as conn:
             self.administrator = await ensure_administrator(conn, self._clock.now())
         if self.administrator and self._show_password:

@@ -18,7 +18,12 @@ BrokerUrl = Annotated[
 ]
 MetricsPort = Annotated[
     int | None,
-    typer.Option(envvar="HEARTHBEAT_METRICS_PORT", help="Loopback port of /metrics and /health."),
+    typer.Option(
+        envvar="HEARTHBEAT_METRICS_PORT",
+        help="Loopback port of /metrics and /health.",
+        min=0,
+        max=65535,
+    ),
 ]
 FirstMetricsPort = Annotated[
     int | None,
@@ -26,10 +31,18 @@ FirstMetricsPort = Annotated[
         "--metrics-port",
         envvar="HEARTHBEAT_METRICS_PORT",
         help="/metrics of the rooms: this port and the next three.",
+        min=1,
+        max=65532,
     ),
 ]
-MqttPort = Annotated[int | None, typer.Option(help="For devices; without: 1883 if it is free.")]
-HttpPort = Annotated[int | None, typer.Option(help="Console, API; without: 8080 if it is free.")]
+MqttPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="For devices; without: 1883 if it is free; 0: any."),
+]
+HttpPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="Console, API; without: 8080 if it is free; 0: any."),
+]
 OwnDatabase = Annotated[
     str | None, typer.Option("--database-url", help="Use this PostgreSQL and start none.")
 ]

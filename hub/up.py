@@ -10,6 +10,7 @@ from hub import options
 from hub.composition import Hub
 from hub.home import HomeError
 from hub.listening import RefusedError
+from hub.reaching import UnreachableError, check_broker_url, check_database_url
 from hub.settings import ROOMS, Listen, UpSettings
 from hub.technical import Webhook
 from hub.watch import WatchSettings
@@ -53,6 +54,7 @@ def up(
     The first start makes an administrator and shows the password once. It listens on this
     machine only, unless told otherwise, and then with TLS. Ports are kept from start to start.
     """
+    _check_urls(database_url, broker_url)
     settings = UpSettings(
         data=data,
         mqtt_port=mqtt_port,
@@ -69,17 +71,20 @@ def up(
 
 
 def run_up(settings: UpSettings) -> int:
-    """Run until SIGTERM or SIGINT; 0 stopped, 1 failed, 2 refused to start like this."""
-    refused = False
+    """Run until SIGTERM or SIGINT; 0 stopped, 1 failed, 2 refused to start like this.
+
+    3: a database or a broker of somebody else cannot be reached, or does not let the hub in.
+    """
+    refused = 0
 
     async def main() -> None:
         nonlocal refused
         hub = Hub(settings, show_password=_show_password)
         try:
             await hub.start()
-        except (RefusedError, HomeError, CannotRunServerError) as error:
+        except (RefusedError, HomeError, CannotRunServerError, UnreachableError) as error:
             typer.echo(f"hearthbeat up: {error}", err=True)
-            refused = True
+            refused = 3 if isinstance(error, UnreachableError) else 2
             return
         try:
             show(hub, Console(soft_wrap=True, highlight=False))
@@ -88,7 +93,7 @@ def run_up(settings: UpSettings) -> int:
             await hub.stop()
 
     code = run_service("hub", main)
-    return 2 if refused else code
+    return refused or code
 
 
 def show(hub: Hub, console: Console) -> None:
@@ -107,6 +112,16 @@ def show(hub: Hub, console: Console) -> None:
 def _show_password(user: str, password: str) -> None:
     typer.echo(f"Sign in           {user} / {password}")
     typer.echo("                  (a new administrator; the password is shown only this once)")
+
+
+def _check_urls(database_url: str | None, broker_url: str | None) -> None:
+    try:
+        if database_url is not None:
+            check_database_url(database_url)
+        if broker_url is not None:
+            check_broker_url(broker_url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _webhook(url: str | None) -> Webhook | None:
