@@ -36,7 +36,7 @@ def add(
     name: Annotated[str, typer.Option(help="What people call it.")],
     level: Annotated[Level, typer.Option(help="Any level may be a root.")] = "village",
     parent: Annotated[
-        str | None, typer.Option(help="Id or code of the area it lies in.", metavar="ID|CODE")
+        str | None, typer.Option(help="The area it lies in.", metavar="ID|CODE|NAME")
     ] = None,
     code: Annotated[str | None, typer.Option(help="Its public code, unique.")] = None,
     time_zone: Annotated[str, typer.Option(help="IANA name.")] = "Asia/Shanghai",
@@ -48,12 +48,14 @@ def add(
 
     async def work(conn: Connection, now: datetime) -> areas.Area:
         above = await defaults.named_area(conn, parent) if parent else None
+        parent_id = above.id if above else None
+        await defaults.demand_new_name(conn, name.strip(), parent_id)
         return await defaults.make_area(
             conn,
             now,
             name=name.strip(),
             level=level,
-            parent_id=above.id if above else None,
+            parent_id=parent_id,
             code=code,
             time_zone=time_zone,
         )

@@ -111,7 +111,8 @@ def add(
         int | None, typer.Option(help="Whom it serves; a cuff for them is added by itself.")
     ] = None,
     area: Annotated[
-        str | None, typer.Option(metavar="ID|CODE", help="Without: the patient's, or the only.")
+        str | None,
+        typer.Option(metavar="ID|CODE|NAME", help="Without: the patient's, or the only."),
     ] = None,
     label: Annotated[str, typer.Option(help="Where it stands, for people.")] = "",
     device: Annotated[

@@ -33,9 +33,11 @@ Sex = Annotated[Literal["female", "male", "other"] | None, typer.Option()]
 BirthDate = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD")]
 AreaName = Annotated[
     str | None,
-    typer.Option("--area", metavar="ID|CODE", help="Without: the team's, or the only one."),
+    typer.Option("--area", metavar="ID|CODE|NAME", help="Without: the team's, or the only one."),
 ]
-TeamId = Annotated[int | None, typer.Option("--team", help="Without: the only team.")]
+TeamName = Annotated[
+    str | None, typer.Option("--team", metavar="ID|NAME", help="Without: the only team.")
+]
 Target = Annotated[str | None, typer.Option(metavar="SYS/DIA", help="The doctor's home target.")]
 Conditions = Annotated[
     list[str] | None, typer.Option(help="Such as hypertension,diabetes; may be repeated.")
@@ -51,7 +53,7 @@ def add(
     sex: Sex = None,
     phone: Annotated[str | None, typer.Option()] = None,
     area_: AreaName = None,
-    team_: TeamId = None,
+    team_: TeamName = None,
     target: Target = None,
     frail: Annotated[bool, typer.Option("--frail")] = False,
     conditions: Conditions = None,
@@ -101,10 +103,10 @@ def _show(as_json: bool, added: patients.Patient) -> None:
 
 
 async def _place(
-    conn: Connection, now: datetime, named: str | None, team_id: int | None
+    conn: Connection, now: datetime, named: str | None, team_name: str | None
 ) -> tuple[area.Area, team.Team | None]:
     """Area and team: as named, else the only ones; a team brings its area."""
-    by = await defaults.named_team(conn, team_id) if team_id else await defaults.only_team(conn)
+    by = await defaults.named_team(conn, team_name) if team_name else await defaults.only_team(conn)
     if named is None and by is not None:
         named = str(by.area_id)
     return await defaults.area_or_only(conn, now, named), by

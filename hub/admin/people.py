@@ -37,7 +37,13 @@ staff = typer.Typer(
 Role = Literal["admin", "lead", "doctor", "nurse"]
 User = Annotated[str, typer.Option("--user", help="Name to sign in with: a-z 0-9 . _ -")]
 Name = Annotated[str | None, typer.Option(help="As others see it; without: the user name.")]
-Team = Annotated[int | None, typer.Option(help="Without: the only team.")]
+Team = Annotated[
+    str | None, typer.Option(metavar="ID|NAME", help="Without: the only team, or the area's only.")
+]
+AreaName = Annotated[
+    str | None,
+    typer.Option("--area", metavar="ID|CODE|NAME", help="Take the team there, instead of --team."),
+]
 Step = Annotated[int, typer.Option(min=1, max=9, help="Place on the ladder; 1 is told first.")]
 Webhook = Annotated[
     str | None,
@@ -90,6 +96,7 @@ def add(
     name: Name = None,
     role: Annotated[Role, typer.Option(help="What they may do.")] = "doctor",
     team: Team = None,
+    area_: AreaName = None,
     step: Step = 1,
     webhook: Webhook = None,
     locale: Locale = "zh-CN",
@@ -105,6 +112,8 @@ def add(
     """
     if no_password and password_stdin:
         raise typer.BadParameter("--no-password and --password-stdin exclude each other")
+    if team is not None and area_ is not None:
+        raise typer.BadParameter("--team and --area exclude each other: a team has its area")
     secret, made = (None, False) if no_password else _password(password_stdin)
     signing = secrets.token_urlsafe(32) if webhook else None
     new = account.NewAccount(
@@ -117,7 +126,7 @@ def add(
     )
     to = (webhook, signing) if webhook and signing else None
     staff_id, token = do(
-        find_hub(data, database_url), lambda conn, now: _add(conn, now, new, team, to)
+        find_hub(data, database_url), lambda conn, now: _add(conn, now, new, (team, area_), to)
     )
     shown_once = {"password": secret if made else None, "webhook_secret": signing}
     _show_account(as_json, new, staff_id, token, shown_once)
@@ -127,10 +136,10 @@ async def _add(
     conn: Connection,
     now: datetime,
     new: account.NewAccount,
-    team: int | None,
+    place: tuple[str | None, str | None],
     webhook: tuple[str, str] | None,
 ) -> tuple[int, str]:
-    team_id = await _team_of(conn, now, team, new.role)
+    team_id = await _team_of(conn, now, *place, new.role)
     placed = msgspec.structs.replace(new, team_id=team_id)
     person = await account.open_account(conn, placed, by=None, now=now)
     if webhook:
@@ -153,22 +162,36 @@ def _show_account(
     output.shown(as_json, body, title, *lines)
 
 
-async def _team_of(conn: Connection, now: datetime, asked: int | None, role: str) -> int | None:
-    """The team named; else the only one, made in an empty hub. An administrator needs none."""
+async def _team_of(
+    conn: Connection, now: datetime, asked: str | None, area: str | None, role: str
+) -> int | None:
+    """The team named, else the only one (there); made in an empty hub. An administrator needs none.
+
+    Raises RefusedError.
+    """
     if asked is not None:
         return (await defaults.named_team(conn, asked)).id
-    if role == "admin":
+    if role == "admin" and area is None:
         return None
-    if not await teams.every(conn):
-        at = await defaults.area_or_only(conn, now, None)
-        new = care_team.NewTeam(name=HOME_TEAM, area_id=at.id)
-        made = await care_team.make_team(conn, new, by=None, now=now)
-        say(f"there was no team: made '{HOME_TEAM}'")
-        return made.team.id
-    only = await defaults.only_team(conn)
-    if only is None:
+    known = await teams.every(conn)
+    if not known:
+        return await _first_team(conn, now, area)
+    if area is not None:
+        at = await defaults.named_area(conn, area)
+        known = [one for one in known if one.area_id == at.id]
+        if not known:
+            raise RefusedError(f"area {at.name} has no team: `hearthbeat team add --area {at.id}`")
+    if len(known) > 1:
         say("there are several teams: they see no patient until `hearthbeat team member`")
-    return only.id if only else None
+    return known[0].id if len(known) == 1 else None
+
+
+async def _first_team(conn: Connection, now: datetime, area: str | None) -> int:
+    at = await defaults.area_or_only(conn, now, area)
+    new = care_team.NewTeam(name=HOME_TEAM, area_id=at.id)
+    made = await care_team.make_team(conn, new, by=None, now=now)
+    say(f"there was no team: made '{HOME_TEAM}'")
+    return made.team.id
 
 
 @staff.command("list", epilog="Example:\n\nhearthbeat staff list --json")

@@ -24,12 +24,12 @@ team = typer.Typer(
 )
 
 Profile = Literal["cn", "esc", "us_uk"]
-TeamId = Annotated[int, typer.Option("--team", help="The team's id.")]
+TeamName = Annotated[str, typer.Option("--team", metavar="ID|NAME", help="The team.")]
 WebhookUrl = Annotated[
     str, typer.Option("--url", help="https://… or http://…", callback=web_address)
 ]
 AreaName = Annotated[
-    str | None, typer.Option("--area", metavar="ID|CODE", help="Without: the only area.")
+    str | None, typer.Option("--area", metavar="ID|CODE|NAME", help="Without: the only area.")
 ]
 Duty = Annotated[bool, typer.Option("--duty", help="Answers calls of the area nobody owns.")]
 Webhook = Annotated[str | None, typer.Option(help="Tell the team there too.", callback=web_address)]
@@ -148,7 +148,7 @@ def list_(data: Data = HERE, database_url: DatabaseUrl = None, as_json: AsJson =
 
 @team.command("member", epilog=_MEMBER)
 def member(
-    team_id: TeamId,
+    team_: TeamName,
     user: Annotated[str, typer.Option(help="The person's user name.")],
     step: Annotated[int, typer.Option(min=1, max=9, help="1 is told first.")] = 1,
     remove: Annotated[bool, typer.Option("--remove", help="Take them off instead.")] = False,
@@ -158,18 +158,18 @@ def member(
 ) -> None:
     """Put a person on a team's ladder, on another step of it, or take them off."""
 
-    async def work(conn: Connection, now: datetime) -> int:
+    async def work(conn: Connection, now: datetime) -> tuple[int, int]:
         person = await named_person(conn, user)
-        await defaults.named_team(conn, team_id)
+        team_id = (await defaults.named_team(conn, team_)).id
         if remove:
             await teams.remove_member(conn, team_id=team_id, staff_id=person.id)
         else:
             await teams.put_member(conn, team_id=team_id, staff_id=person.id, step=step)
         action = "member_removed" if remove else "member_put"
         await defaults.note(conn, now, action, "team", team_id, staff_id=person.id)
-        return person.id
+        return team_id, person.id
 
-    staff_id = do(find_hub(data, database_url), work)
+    team_id, staff_id = do(find_hub(data, database_url), work)
     body = {"team_id": team_id, "staff_id": staff_id, "step": None if remove else step}
     said = "is no longer in" if remove else f"is on step {step} of"
     output.shown(as_json, body, f"{user} {said} team {team_id}")
@@ -177,7 +177,7 @@ def member(
 
 @team.command("webhook", epilog=_WEBHOOK)
 def webhook(
-    team_id: TeamId,
+    team_: TeamName,
     url: WebhookUrl,
     secret: WebhookSecret = None,
     shows_patient: ShowsPatient = False,
@@ -188,8 +188,8 @@ def webhook(
     """Tell a team at a web address too, signed. Said again, it changes the secret."""
     signing = secret or secrets.token_urlsafe(32)
 
-    async def work(conn: Connection, now: datetime) -> int:
-        await defaults.named_team(conn, team_id)
+    async def work(conn: Connection, now: datetime) -> tuple[int, int]:
+        team_id = (await defaults.named_team(conn, team_)).id
         contact = await teams.put_webhook(
             conn,
             address=url,
@@ -200,9 +200,9 @@ def webhook(
         )
         told = {"contact_id": contact, "shows_patient": shows_patient}
         await defaults.note(conn, now, "webhook_put", "team", team_id, **told)
-        return contact
+        return team_id, contact
 
-    contact = do(find_hub(data, database_url), work)
+    team_id, contact = do(find_hub(data, database_url), work)
     body: dict[str, Any] = {"contact_id": contact, "team_id": team_id, "url": url}
     lines = [f"team {team_id} is told at {url}"]
     if secret is None:
