@@ -1,12 +1,14 @@
-"""Stage: tell the maker why. Events are answered at once; defects are merged per code.
+"""Stage: tell the maker why. Events are answered at once; defects are merged per code and place.
 
-The first defect of a code is told at once, further ones within ten seconds together, counted in
-`n`. What was kept is told as `ok` true: only a drop is a no.
+The first defect of a code at a place is told at once, further ones within ten seconds together,
+counted in `n`; a node with very many different defects is told the rest per code. What was kept is
+told as `ok` true: only a drop is a no.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +20,7 @@ from ingest.mqtt_outbox import Outgoing
 from runtime.clock import Clock
 
 _WINDOWS: Final = 50_000
+_PLACES_A_NODE: Final = 16
 
 # What a person hears the moment the call has arrived: calm, and no promise the hub cannot keep.
 _CALL: Final = {
@@ -37,8 +40,16 @@ _SAY: Final[Mapping[str, dict[str, str]]] = {
 }
 
 
+class _Place(NamedTuple):
+    """What is merged: a code at a path, from one node."""
+
+    node: str
+    code: str
+    path: str
+
+
 class _Window:
-    """Defects of one code from one node since the last word about them."""
+    """Defects of one code at one place from one node since the last word about them."""
 
     __slots__ = ("count", "last", "opened_at")
 
@@ -65,7 +76,8 @@ class FeedBack:
         self._monotonic = monotonic
         self._merge_s = merge_s
         self._expiry_s = expiry_s
-        self._windows: dict[tuple[str, str], _Window] = {}
+        self._windows: dict[_Place, _Window] = {}
+        self._open: Counter[str] = Counter()
 
     def say(self, outcomes: Iterable[Outcome]) -> None:
         """After the commit: events accepted, defects and warnings explained."""
@@ -86,23 +98,33 @@ class FeedBack:
 
     def _flush(self) -> None:
         now = self._monotonic()
-        for (node, code), window in list(self._windows.items()):
+        for place, window in list(self._windows.items()):
             if now - window.opened_at < self._merge_s:
                 continue
             if window.last is None:
-                del self._windows[node, code]
+                self._forget(place)
                 continue
-            self._send(node, msgspec.structs.replace(window.last, n=window.count))
+            self._send(place.node, msgspec.structs.replace(window.last, n=window.count))
             window.opened_at, window.count, window.last = now, 0, None
 
+    def _forget(self, place: _Place) -> None:
+        del self._windows[place]
+        self._open[place.node] -= 1
+        if not self._open[place.node]:
+            del self._open[place.node]
+
     def _explain(self, node: str, reason: Defect, feedback: messages.Feedback) -> None:
-        window = self._windows.get((node, reason.code))
+        place = _Place(node, reason.code, reason.path or "")
+        if place not in self._windows and self._open[node] >= _PLACES_A_NODE:
+            place = _Place(node, reason.code, "")
+        window = self._windows.get(place)
         if window is not None:
             window.count += 1
             window.last = feedback
             return
         if len(self._windows) < _WINDOWS:
-            self._windows[node, reason.code] = _Window(self._monotonic())
+            self._windows[place] = _Window(self._monotonic())
+            self._open[node] += 1
         self._send(node, feedback)
 
     def _send(self, node: str, feedback: messages.Feedback) -> None:

@@ -27,6 +27,7 @@ REFUSED = [
     ("wave", "wave", json.dumps({"v": 0, "boot": 1, "seq": 0, "rc": 1, "k": "ecg", "ch": ["I"],
      "hz": 250, "n": 1, "enc": "i16le", "ep": "e", "cs": 0, "d": "AAA="}).encode(),
      "E1002", "", True),
+    ("broken wave", "wave", b"{}", "E1002", "", False),
     ("torn", "obs", changed()[:-5], "E2001", "", False),
     ("empty", "obs", b"", "E2007", "", False),
     ("binary", "obs", bytes(range(256)), "E2001", "", False),
@@ -51,6 +52,18 @@ REFUSED = [
     ("bad result", "res", changed(id="c1"), "E2102", "/st", True),
     ("bad time", "time", b'{"t1":"now"}', "E2101", "/t1", False),
 ]  # fmt: skip
+
+
+async def test_different_mistakes_are_each_told_at_once(
+    device: Device, people: Connection, ingest: None
+) -> None:
+    """Five keys forgotten one after the other: five answers, each naming its key, none merged."""
+    for n, key in enumerate(("boot", "seq", "v", "ser")):
+        device.raw("obs", changed(**({"seq": n} | {key: None})))
+    device.raw("obs", changed(seq=9, ser=[{"o": [0], "c": {"sys": [148], "dia": [91]}}]))
+    paths = ["/boot", "/seq", "/v", "/ser", "/ser/0/k"]
+    await until(lambda: len(device.feedback()) >= len(paths), within_s=1.5)
+    assert [fb["path"] for fb in device.feedback() if "code" in fb] == paths
 
 
 async def test_every_refusal_says_why(
