@@ -21,6 +21,10 @@ NODE_ID_LENGTH: Final = 12
 DEVICE_NAME: Final = re.compile(r"^[a-z0-9_-]{1,32}$")
 # What is made when a node is added for a patient and nothing is said: a cuff.
 USUAL_DEVICE: Final = ("cuff1", "bpm")
+# What the command line takes; what a birth says of a device goes before it.
+DEVICE_TYPES: Final = (
+    *("bpm", "oximeter", "scale", "thermometer", "glucometer", "robot", "gateway", "other"),
+)
 
 
 class NewDevice(Struct, frozen=True, kw_only=True):

@@ -1,14 +1,17 @@
 """How the commands read what was typed; what they cannot read is wrong usage (exit code 2)."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 
 import typer
 
-from care.people.enrolment import DEVICE_NAME, NewDevice
+from care.people.enrolment import DEVICE_NAME, DEVICE_TYPES, NewDevice
 
-DEVICE_FORM = "NAME:TYPE[:who=A][:patient=ID]"
+DEVICE_FORM = "NAME[:TYPE][:who=A][:patient=ID]"
+_FIRST_BIRTH = date(1900, 1, 1)
+# The day begins first in the zones 14 hours ahead.
+_LATEST_ZONE = timedelta(hours=14)
 
 
 def web_address(url: str | None) -> str | None:
@@ -32,13 +35,18 @@ def target(text: str | None) -> tuple[int, int] | None:
 
 
 def day(text: str | None) -> date | None:
-    """A date such as 1948-03-02."""
+    """A birth date such as 1948-03-02, from 1900 until today."""
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
+        born = date.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter("a birth date is written like 1948-03-02") from error
+    if born < _FIRST_BIRTH:
+        raise typer.BadParameter(f"a birth date is 1900-01-01 or later, not {born}")
+    if born > (datetime.now(UTC) + _LATEST_ZONE).date():
+        raise typer.BadParameter(f"a birth date is not in the future: {born}")
+    return born
 
 
 def instant(text: str | None) -> datetime | None:
@@ -61,16 +69,16 @@ def words(given: list[str] | None) -> tuple[str, ...]:
 
 
 def device(text: str) -> NewDevice:
-    """A device such as `cuff1:bpm:who=A:patient=7`."""
-    name, _, rest = text.partition(":")
-    kind, *extras = rest.split(":")
+    """A device such as `cuff1:bpm:who=A:patient=7`; `cuff…` without a type is a `bpm`."""
+    name, *rest = text.split(":")
+    kind = rest.pop(0) if rest and "=" not in rest[0] else ""
+    kind, extras = kind or ("bpm" if name.startswith("cuff") else "other"), rest
     known = dict(extra.partition("=")[::2] for extra in extras)
     who, owner = known.pop("who", ""), known.pop("patient", None)
-    right = DEVICE_NAME.match(name) and re.fullmatch(r"[a-z0-9_-]{0,32}", kind)
-    if not right or known or not re.fullmatch("[A-H]?", who):
+    if not DEVICE_NAME.match(name) or known or not re.fullmatch("[A-H]?", who):
         raise typer.BadParameter(f"{text!r}: a device is written {DEVICE_FORM}")
+    if kind not in DEVICE_TYPES:
+        raise typer.BadParameter(f"{text!r}: TYPE is one of {', '.join(DEVICE_TYPES)}")
     if owner is not None and not owner.isdecimal():
         raise typer.BadParameter(f"{text!r}: patient= takes the patient's id")
-    return NewDevice(
-        dev=name, type=kind or "other", who=who, patient_id=int(owner) if owner else None
-    )
+    return NewDevice(dev=name, type=kind, who=who, patient_id=int(owner) if owner else None)

@@ -165,8 +165,15 @@ async def test_a_tree_with_teams_and_ladders(hearthbeat: Hearthbeat) -> None:
             ("patient", "add", "--name", "x", "--target", "300/85"), 1, "systolic", id="range"
         ),
         pytest.param(("patient", "add", "--name", "x", "--birth-date", "x"), 2, "1948", id="day"),
+        pytest.param(
+            ("patient", "add", "--name", "x", "--birth-date", "2950-01-01"), 2, "future", id="born"
+        ),
+        pytest.param(
+            ("patient", "add", "--name", "x", "--birth-date", "1899-12-31"), 2, "1900", id="old"
+        ),
+        pytest.param(("node", "add", "--device", "c1:banana"), 2, "bpm, oximeter, scale", id="t"),
         pytest.param(("node", "add", "--patient", "9"), 1, "no patient 9", id="no patient"),
-        pytest.param(("node", "add", "--device", "A b"), 2, "NAME:TYPE", id="device"),
+        pytest.param(("node", "add", "--device", "A b"), 2, "NAME[:TYPE]", id="device"),
         pytest.param(("node", "revoke", "--node", "abcdefgh"), 1, "no node", id="no node"),
         pytest.param(("team", "add", "--name", "x", "--webhook", "me"), 2, "http", id="webhook"),
         pytest.param(("node", "bind", "--node", "x"), 2, "--dev", id="usage"),
@@ -243,6 +250,17 @@ async def test_a_node_from_first_to_last(hearthbeat: Hearthbeat, conn: Connectio
     assert {row[0] for row in rows} == {
         *("node_added", "node_password_made", "device_added", "device_bound", "node_revoked"),
     }
+
+
+async def test_a_device_without_a_type(hearthbeat: Hearthbeat) -> None:
+    """One called cuff… is a blood pressure meter, any other is `other` until a birth says more."""
+    given = [f"--device={text}" for text in ("cuff1", "cuff2:who=B", "ox1", "ox2:oximeter")]
+    node = (await hearthbeat("node", "add", "--no-wait", "--json", *given)).json
+    kinds = [(d["dev"], d["type"], d["who"]) for d in node["devices"] if d["dev"]]
+    assert kinds == [
+        *(("cuff1", "bpm", ""), ("cuff2", "bpm", "B")),
+        *(("ox1", "other", ""), ("ox2", "oximeter", "")),
+    ]
 
 
 @pytest.mark.parametrize(
