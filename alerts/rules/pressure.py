@@ -131,7 +131,8 @@ def _mean_over(
     """The mean of its session is over the limit.
 
     A guided session counts when it has ended. Any other has no end, so its mean counts as soon
-    as there are two readings, and what was confirmed once stays so when more follow.
+    as its readings span the minute between a reading and its repeat: two within seconds are one
+    look at the same moment. What was confirmed once stays so when more follow.
     """
     if guided:
         return False
@@ -148,6 +149,7 @@ def _mean_over(
         _mean(criterion, [(sample.sys, sample.dia) for sample in chain[: end + 1]])
         for end in range(1, len(chain))
         if chain[end].at >= reading.measured_at
+        if chain[end].at - chain[0].at >= criterion.repeat.nearest
     )
 
 

@@ -108,6 +108,9 @@ SEVERE = [
     # the session's mean
     ("cn", [R(0, 186), R(2, 175)], ["confirmed"]),
     ("cn", [R(0, 186), R(2, 173)], ["refuted"]),
+    # two within seconds are one look at the same moment: the repeat after a rest is still due
+    ("cn", [R(0, 185), R(0.1, 184)], ["waiting", "waiting"]),
+    ("cn", [R(0, 185), R(0.1, 184), R(1, 178)], ["confirmed", "confirmed"]),
     ("cn", [R(0, 174), R(2, 187)], ["confirmed"]),
     ("cn", [R(0, 186), R(2, 175), R(5, 120)], ["confirmed"]),
     # guided sessions
