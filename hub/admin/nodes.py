@@ -1,5 +1,6 @@
 """`hearthbeat node add|list|device|bind|revoke|password`."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -94,7 +95,7 @@ def _told(
     }
 
 
-def _lines(body: dict[str, Any]) -> list[str]:
+def _lines(body: dict[str, Any], hub: Hub) -> list[str]:
     where = f"{body['host']}:{body['port']}" if body["host"] else "the address of your broker"
     return [
         f"node      {body['node']}   (its client id and user name too)",
@@ -102,7 +103,26 @@ def _lines(body: dict[str, Any]) -> list[str]:
         f"broker    {where} {'with TLS' if body['tls'] else ''}".rstrip(),
         f"publish   {body['topics']['publish']['obs']} and others",
         f"subscribe {' and '.join(body['topics']['subscribe'])}",
+        "try it with this line, which asks the hub for the time and stores nothing:",
+        _trial(body, hub),
     ]
+
+
+def _trial(body: dict[str, Any], hub: Hub) -> str:
+    """A line for a shell: one connection that asks and prints the answer."""
+    node = body["node"]
+    where = f"-h {shlex.quote(body['host'])} -p {body['port']}" if body["host"] else "-h BROKER"
+    if body["tls"]:
+        where += (
+            f" --cafile {shlex.quote(hub.certificate)}"
+            if hub.certificate
+            else " --tls-use-os-certs"
+        )
+    secret = shlex.quote(body["password"])
+    return (
+        f"mosquitto_rr -V 5 {where} -i {node} -u {node} -P {secret} -q 1 -W 5"
+        f" -e hh/1/dn/{node}/time -t hh/1/up/{node}/time -m '{{\"t1\":'$(date +%s)'000}}'"
+    )
 
 
 @node.command("add", epilog=_ADD)
@@ -145,7 +165,7 @@ def add(
     if not no_wait:
         wait_for_broker(hub)
     body = _told(hub, added.node_id, added.password, patient, added.devices)
-    output.shown(as_json, body, *_lines(body))
+    output.shown(as_json, body, *_lines(body, hub))
 
 
 @node.command("list", epilog="Example:\n\nhearthbeat node list --json")
@@ -296,4 +316,4 @@ def password(
     if not no_wait:
         wait_for_broker(hub)
     body = _told(hub, node_id, secret)
-    output.shown(as_json, body, *_lines(body))
+    output.shown(as_json, body, *_lines(body, hub))

@@ -53,6 +53,7 @@ class Hub(Struct, frozen=True, kw_only=True):
     mqtt_host: str | None = None
     mqtt_port: int | None = None
     mqtt_tls: bool = False
+    certificate: str | None = None
     own_broker: bool | None = None
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -68,3 +70,19 @@ async def test_without_a_hub_it_says_so_and_goes_on(data: Path) -> None:
     added = await Hearthbeat(None)("node", "add", "--data", str(data), "--json")
     assert added.json["node"]
     assert "another broker" in added.err
+
+
+async def test_it_prints_a_line_to_try_the_node_with(data: Path) -> None:
+    """For a person, not in JSON: one connection, the node's own names, the hub's certificate."""
+    noted = json.loads((Home(data).address_file).read_text())
+    Home(data).note_addresses({**noted, "mqtt_tls": True, "certificate": "/a b/hub.crt"})
+    added = await Hearthbeat(None)("node", "add", "--data", str(data), "--no-wait")
+    lines = added.out.splitlines()
+    node, password = lines[0].split()[1], lines[1].split()[1]
+    words = shlex.split(lines[-1])
+    assert words[:3] == ["mosquitto_rr", "-V", "5"]
+    said = dict(pairwise(words))
+    assert [said[option] for option in ("-i", "-u", "-P")] == [node, node, password]
+    assert (said["-h"], said["-p"]) == (noted["mqtt_host"], str(noted["mqtt_port"]))
+    assert said["--cafile"] == "/a b/hub.crt"
+    assert (said["-e"], said["-t"]) == (f"hh/1/dn/{node}/time", f"hh/1/up/{node}/time")
