@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo test check bench soak clean
+.PHONY: help set-up set-up-tests demo test check bench soak clean
 
 BIN := .venv/bin
 # One area a line: the budget of each in seconds is in tests/architecture/test_budgets.py.
@@ -11,10 +11,13 @@ help: ## this list
 set-up: ## virtual environment, package, Mosquitto (part of the other commands)
 	@deploy/set-up.sh
 
+set-up-tests:
+	@deploy/set-up.sh tests
+
 demo: set-up ## the whole system with a small village, in a fresh directory
 	@$(BIN)/hearthbeat demo
 
-test: set-up ## every test that needs no hardware
+test: set-up-tests ## every test that needs no hardware
 	$(PYTEST) -m "not soak"
 
 check: set-up ## format, lint, types, import contracts, architecture tests
@@ -27,7 +30,7 @@ check: set-up ## format, lint, types, import contracts, architecture tests
 bench: set-up ## the benchmarks; ratios within one run
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-soak: set-up ## the same tests at full scale; prints the scale
+soak: set-up-tests ## the same tests at full scale; prints the scale
 	HEARTHBEAT_SCALE=full $(PYTEST) -s -m "soak or loop" tests/loop
 
 clean: ## remove the virtual environment and caches, nothing else

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Make this checkout runnable: virtual environment, the package, and the Mosquitto broker.
-# Usage: deploy/set-up.sh [browser]     Safe to run again; does nothing when nothing changed.
-# With `browser` it also installs Debian's Chromium, which the page tests drive.
+# Usage: deploy/set-up.sh [tests|browser]   Safe to run again; does nothing when nothing changed.
+# `tests` adds what the tests run beside (curl, a library of Playwright's driver), `browser` also
+# Debian's Chromium, which the page tests drive.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -42,9 +43,14 @@ missing=
 command -v mosquitto >/dev/null 2>&1 || missing="$missing mosquitto"
 command -v mosquitto_pub >/dev/null 2>&1 || missing="$missing mosquitto-clients"
 [ -z "$missing" ] || { say "the MQTT broker is not here yet"; install_packages $missing; }
-if [ "${1:-}" = browser ] && ! command -v chromium >/dev/null 2>&1; then
-    say "the page tests need a browser"
-    install_packages chromium
+if [ -n "${1:-}" ]; then
+    missing=
+    command -v curl >/dev/null 2>&1 || missing="$missing curl"
+    PATH="$PATH:/sbin" ldconfig -p | grep -q libatomic.so.1 || missing="$missing libatomic1"
+    if [ "$1" = browser ] && ! command -v chromium >/dev/null 2>&1; then
+        missing="$missing chromium"
+    fi
+    [ -z "$missing" ] || { say "the tests need a little more"; install_packages $missing; }
 fi
 
 stamp=.venv/installed

@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.fixtures.fix_clock",
     "tests.fixtures.fix_database",
     "tests.fixtures.fix_broker",
+    "tests.fixtures.fix_log",
     "tests.fixtures.fix_browser",
     "tests.fixtures.fix_hub",
 ]
