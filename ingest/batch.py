@@ -1,6 +1,7 @@
 """Stage: single messages into batches; one closes when it is full or old."""
 
 import asyncio
+import contextlib
 from itertools import accumulate
 from typing import Final
 
@@ -31,11 +32,10 @@ class Batcher:
         """The next batch, at least one message; after the first it waits `age_s` at most."""
         await self._first.wait()
         if len(self._waiting) < self._size:
-            try:
+            # Too old to wait for more is as good a reason to close as full.
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._age_s):
                     await self._full.wait()
-            except TimeoutError:
-                pass
         sizes = accumulate(len(arrival.payload) for arrival in self._waiting[1 : self._size])
         cut = 1 + sum(1 for size in sizes if size <= _BYTES)
         taken, self._waiting = self._waiting[:cut], self._waiting[cut:]

@@ -1,5 +1,6 @@
 """Acknowledging and resolving an episode: the same actions as the API, with what they require."""
 
+from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import Final
 
@@ -74,7 +75,7 @@ class EpisodeDialogs:
         await page.refresh_now(self.done)
 
 
-class _EpisodeDialog:
+class _EpisodeDialog(ABC):
     """What both dialogs share: whom it is about, and two buttons."""
 
     key = ""
@@ -103,14 +104,17 @@ class _EpisodeDialog:
         said = self.say(f"{self.key}.done", who=self.who)
         await self.dialogs.act(self.key, self.episode_id, said, deed)
 
+    @abstractmethod
     def fields(self) -> None:
-        raise NotImplementedError
+        """Build what this deed asks for."""
 
+    @abstractmethod
     def reset(self) -> None:
-        raise NotImplementedError
+        """Forget what was filled in for the episode before."""
 
+    @abstractmethod
     async def confirm(self) -> None:
-        raise NotImplementedError
+        """Do it, with what was filled in."""
 
 
 class _Acknowledge(_EpisodeDialog):
