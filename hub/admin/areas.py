@@ -44,7 +44,7 @@ def add(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add an area. It prints {"area_id", "name", "level", "parent_id", "code"}."""
+    """Add an area. It prints {"id", "area_id", "name", "level", "parent_id", "code"}."""
 
     async def work(conn: Connection, now: datetime) -> areas.Area:
         above = await defaults.named_area(conn, parent) if parent else None
@@ -62,6 +62,7 @@ def add(
 
     added = do(find_hub(data, database_url), work)
     body = {
+        "id": added.id,
         "area_id": added.id,
         "name": added.name,
         "level": added.level,

@@ -82,6 +82,7 @@ def _told(
 ) -> dict[str, Any]:
     """Everything a maker or a script needs to connect, in one object."""
     return {
+        "id": node_id,
         "node": node_id,
         "password": password,
         "host": hub.mqtt_host,
@@ -146,8 +147,8 @@ def add(
     """Add a node and print what it needs to connect; the password is shown this once.
 
     With --patient and without --device it gets a cuff called `cuff1` for them. It returns when
-    the broker lets the node in. It prints {"node", "password", "host", "port", "user",
-    "client_id", "tls", "patient_id", "devices", "topics"}.
+    the broker lets the node in. It prints {"id", "node", "password", "host", "port",
+    "user", "client_id", "tls", "patient_id", "devices", "topics"}.
     """
     wanted = [options.device(text) for text in device or []]
     hub = find_hub(data, database_url)

@@ -62,7 +62,7 @@ def add(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enrol a patient; prints {"patient_id", "pseudonym", "name", "area_id", "team_id"}."""
+    """Enrol a patient; prints {"id", "patient_id", "pseudonym", "name", "area_id", "team_id"}."""
     pair = options.target(target)
     new = patients.NewPatient(
         name=name.strip(),
@@ -88,6 +88,7 @@ def add(
 
 def _show(as_json: bool, added: patients.Patient) -> None:
     body = {
+        "id": added.id,
         "patient_id": added.id,
         "pseudonym": added.pseudonym,
         "name": added.name,

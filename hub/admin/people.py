@@ -106,7 +106,7 @@ def add(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a person; prints {"staff_id", "user", "token"} and "password" where one was made.
+    """Add a person; prints {"id", "staff_id", "user", "token"} and "password" where one was made.
 
     Token and password are shown this once. `token` is for the API: Authorization: Bearer hbt_…
     """
@@ -156,7 +156,8 @@ def _show_account(
     shown_once: dict[str, str | None],
 ) -> None:
     made = {name: secret for name, secret in shown_once.items() if secret}
-    body: dict[str, Any] = {"staff_id": staff_id, "user": new.user_name, "token": token, **made}
+    body: dict[str, Any] = {"id": staff_id, "staff_id": staff_id, "user": new.user_name}
+    body |= {"token": token, **made}
     lines = [f"{name:<15} {secret}" for name, secret in {"token": token, **made}.items()]
     title = f"staff {staff_id}: {new.user_name} ({new.role}); shown only now:"
     output.shown(as_json, body, title, *lines)

@@ -80,7 +80,7 @@ def add(
 ) -> None:
     """Add a team at an area; it cares for the area and everything below.
 
-    It prints {"team_id", "name", "area_id"} and "webhook_secret" where one was made.
+    It prints {"id", "team_id", "name", "area_id"} and "webhook_secret" where one was made.
     """
     secret = webhook_secret or secrets.token_urlsafe(32)
     new = care_team.NewTeam(
@@ -114,7 +114,8 @@ async def _add(
 
 
 def _show(as_json: bool, added: teams.Team, secret: str | None) -> None:
-    body: dict[str, Any] = {"team_id": added.id, "name": added.name, "area_id": added.area_id}
+    body: dict[str, Any] = {"id": added.id, "team_id": added.id, "name": added.name}
+    body["area_id"] = added.area_id
     lines = [f"team {added.id}: {added.name} (area {added.area_id})"]
     if secret:
         body["webhook_secret"] = secret

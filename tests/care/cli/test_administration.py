@@ -82,7 +82,7 @@ def hearthbeat(database_url: str) -> Hearthbeat:
 async def test_the_shortest_way_from_an_empty_hub(hearthbeat: Hearthbeat, conn: Connection) -> None:
     """staff, patient, node: what is missing is made and said, and the token works."""
     staff = await hearthbeat("staff", "add", "--user", "li", "--name", "李医生", "--json")
-    assert staff.json.keys() == {"staff_id", "user", "token", "password"}
+    assert staff.json.keys() == {"id", "staff_id", "user", "token", "password"}
     assert "made 'Home village'" in staff.err
     assert "made 'Family doctor team'" in staff.err
     patient = (await hearthbeat("patient", "add", "--name", "王桂兰", "--json")).json
@@ -209,7 +209,7 @@ async def test_secrets_by_standard_input_and_again(
     made = await hearthbeat(
         "staff", "add", "--user", "li", "--password-stdin", "--json", stdin="a very good one\n"
     )
-    assert made.json.keys() == {"staff_id", "user", "token"}
+    assert made.json.keys() == {"id", "staff_id", "user", "token"}
     weak = await hearthbeat("staff", "password", "--user", "li", "--password-stdin", stdin="1234\n")
     assert weak.code == 1
     assert "10 to 200" in weak.err
