@@ -94,7 +94,7 @@ async def test_the_shortest_way_from_an_empty_hub(hearthbeat: Hearthbeat, conn: 
         )
     ).json
     assert set(node) == {
-        *("node", "password", "host", "port", "user", "client_id", "tls", "patient_id"),
+        *("id", "node", "password", "host", "port", "user", "client_id", "tls", "patient_id"),
         *("devices", "topics"),
     }
     assert re.fullmatch(r"[a-z0-9]{12}", node["node"])
