@@ -1,7 +1,7 @@
 """What a browser may run on our pages: a Content-Security-Policy with a nonce per response.
 
 NiceGUI puts its own scripts and styles into each page. They get the nonce of that response on
-the way out, so nothing that came in as data can run (docs/adr/0007-console-csp.md).
+the way out, so nothing that came in as data can run (docs/adr/0006-console-csp.md).
 """
 
 import secrets
