@@ -2,7 +2,6 @@
 .PHONY: help set-up set-up-tests demo test check bench soak clean
 
 BIN := .venv/bin
-# One area a line: the budget of each in seconds is in tests/architecture/test_budgets.py.
 PYTEST := $(BIN)/python -m pytest -q
 
 help: ## this list
@@ -18,7 +17,7 @@ demo: set-up ## the whole system with a small village, in a fresh directory
 	@$(BIN)/hearthbeat demo
 
 test: set-up-tests ## every test that needs no hardware
-	$(PYTEST) -m "not soak"
+	$(PYTEST) -n 3 --dist loadfile -m "not soak"
 
 check: set-up ## format, lint, types, import contracts, architecture tests
 	$(BIN)/ruff format --check .

@@ -5,6 +5,9 @@ from typing import Final, Literal, NamedTuple
 
 ROOT: Final = "hh/1"
 HUB_STATUS: Final = f"{ROOT}/hub/status"
+CLAIM_REQUESTS: Final = f"{ROOT}/claim/+/req"
+# A serial number is a topic level and a part of a user name.
+SERIAL_PATTERN: Final = re.compile(r"^[A-Za-z0-9_-]{4,32}$")
 NODE_PATTERN: Final = re.compile(r"^[a-z0-9]{8,24}$")
 
 UP_KINDS: Final = frozenset(
@@ -32,6 +35,11 @@ def up(node: str, kind: str) -> str:
 def dn(node: str, kind: str) -> str:
     """The topic the hub publishes `kind` on for one device."""
     return f"{ROOT}/dn/{node}/{kind}"
+
+
+def claim(serial: str, part: Literal["req", "res"]) -> str:
+    """Where a unit that is no node yet asks (`req`) and is answered (`res`)."""
+    return f"{ROOT}/claim/{serial}/{part}"
 
 
 def parse(topic: str) -> Topic | None:

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from contract import messages
+from contract import messages, wire
 from contract.codec import MAX_PACKET, Up
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -18,8 +18,8 @@ _VOLATILE: Final = frozenset({"v", "boot", "seq", "t", "clk", "cerr", "up", "his
 class Numbers(Struct, frozen=True):
     """The envelope as far as it can be read, to receipt also what is refused."""
 
-    boot: messages.Boot | None = None
-    seq: messages.Count | None = None
+    boot: wire.Boot | None = None
+    seq: wire.Count | None = None
     rc: int | None = None
 
 
