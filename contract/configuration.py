@@ -6,6 +6,7 @@ revision is whole: a setting it does not name falls back to its default. The hub
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -25,6 +26,7 @@ EXPERIMENTAL: Final = "x_"
 MOST_SETTINGS: Final = 64
 _KEY: Final = re.compile(r"x_[a-z0-9_]{1,60}")
 _LONGEST: Final = 512
+_LARGEST: Final = 2**53
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -173,14 +175,18 @@ def check(wanted: Mapping[str, Any], *, experimental: bool = False) -> Checked:
     return Checked(applied, errors[: MOST_SETTINGS + 1])
 
 
-def settle(wanted: Mapping[str, Any], standing: Mapping[str, Any]) -> Checked:
+def settle(
+    wanted: Mapping[str, Any],
+    standing: Mapping[str, Any],
+    own: Mapping[str, Any] = DEFAULTS,
+) -> Checked:
     """What a device works with after `wanted`: `standing` is what it worked with before.
 
-    A setting not named falls back to its default; a refused one keeps its standing value.
+    A setting not named falls back to the device's `own` value; a refused one keeps its standing.
     """
     checked = check(wanted)
     kept = {key: standing[key] for key in SETTINGS if key in wanted and key in standing}
-    return Checked({**DEFAULTS, **kept, **checked.applied}, checked.errors)
+    return Checked({**DEFAULTS, **own, **kept, **checked.applied}, checked.errors)
 
 
 def read(key: str, text: str) -> Any:
@@ -212,11 +218,12 @@ def _wrong(key: str, value: Any, experimental: bool) -> str | None:
 def _wrong_experimental(key: str, value: Any) -> str | None:
     if not _KEY.fullmatch(key):
         return f"{_shown(key)}: after x_ expected 1 to 60 of a-z, 0-9 and _"
-    if isinstance(value, str) and len(value) > _LONGEST:
-        return f"{key}: expected at most {_LONGEST} characters"
-    if not isinstance(value, str | int | float | bool):
-        return f"{key}: expected a text, a number, true or false, got {_shown(value)}"
-    return None
+    if isinstance(value, str):
+        short = len(value) <= _LONGEST and "\0" not in value
+        return None if short else f"{key}: expected at most {_LONGEST} characters, none of them NUL"
+    if isinstance(value, int | float) and math.isfinite(value) and abs(value) <= _LARGEST:
+        return None
+    return f"{key}: expected a text, a number, true or false, got {_shown(value)}"
 
 
 def _place(key: str) -> str:
