@@ -6,7 +6,9 @@ after the database was away.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
 
 import structlog
@@ -50,9 +52,15 @@ class Downlink:
         """Until cancelled, or until the database goes away (OperationalError)."""
         await revision.be_the_only_one(ears)
         _LOG.info("downlink_is_the_one")
-        await run_tasks(
-            {"ears": self._listen(ears), "rounds": self._rounds(), "link": self._keep_linked()}
-        )
+        await run_tasks(self._tasks(ears))
+
+    def _tasks(self, ears: Connection) -> dict[str, Coroutine[Any, Any, None]]:
+        """What runs side by side; when one of them fails, all end and start again."""
+        return {
+            "ears": self._listen(ears),
+            "rounds": self._rounds(),
+            "link": self._keep_linked(),
+        }
 
     async def _listen(self, ears: Connection) -> None:
         async for _ in ears.notifies():
