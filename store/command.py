@@ -9,6 +9,7 @@ from msgspec import Struct
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from contract.operations import OPERATIONS
 from store.named import queries
 from store.pool import Connection
 
@@ -16,13 +17,7 @@ _SQL = queries("command")
 
 # Everything a device may be told to do. Each asks, says or reports; none starts anything on a
 # person's body: no inflate, no unlock, no dispense (safety rule 7).
-OPS: Final = frozenset(
-    {
-        *("measure_now", "ask", "speak", "call"),
-        *("resend", "selftest", "rebirth", "rotate", "reboot", "log"),
-    }
-)
-
+OPS: Final = frozenset(OPERATIONS)
 
 # Half of the largest packet: no command may ever make the broker cut downlink's connection.
 _LARGEST: Final = 65_536
@@ -46,6 +41,24 @@ class Standing(Struct, frozen=True, kw_only=True):
     """A command's state, and when its device last answered; held for the transaction."""
 
     state: str
+    answered_at: datetime | None
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """A command with everything that became of it so far."""
+
+    id: str
+    node_id: str
+    op: str
+    args: dict[str, Any]
+    episode_id: int | None
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    published_at: datetime | None
+    state: str
+    out: dict[str, Any] | None
+    session_id: str | None
     answered_at: datetime | None
 
 
@@ -91,6 +104,21 @@ async def request(
             "expires_at": expires_at,
         },
     )
+
+
+async def find(conn: Connection, command_id: str, node_id: str) -> Command | None:
+    """One command of a node; None if it never had it."""
+    values = {"command_id": command_id, "node_id": node_id}
+    async with conn.cursor(row_factory=class_row(Command)) as cursor:
+        await cursor.execute(_SQL["find"], values)
+        return await cursor.fetchone()
+
+
+async def of_node(conn: Connection, node_id: str, *, limit: int = 50) -> list[Command]:
+    """The latest commands of a node, newest first."""
+    async with conn.cursor(row_factory=class_row(Command)) as cursor:
+        await cursor.execute(_SQL["of_node"], {"node_id": node_id, "limit": limit})
+        return await cursor.fetchall()
 
 
 async def waiting(

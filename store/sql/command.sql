@@ -5,6 +5,18 @@ VALUES (%(command_id)s, %(node_id)s, %(op)s, %(args)s, %(episode_id)s, %(created
         %(now)s, %(expires_at)s)
 ON CONFLICT (id) DO NOTHING
 
+-- name: find
+-- One command of a node.
+SELECT id, node_id, op, args, episode_id, created_by, created_at, expires_at, published_at, state,
+       out, session_id, answered_at
+FROM command WHERE id = %(command_id)s AND node_id = %(node_id)s
+
+-- name: of_node
+-- The latest commands of a node.
+SELECT id, node_id, op, args, episode_id, created_by, created_at, expires_at, published_at, state,
+       out, session_id, answered_at
+FROM command WHERE node_id = %(node_id)s ORDER BY created_at DESC, id LIMIT %(limit)s
+
 -- name: waiting
 -- Commands that still have time to reach their device, the oldest first.
 SELECT id, node_id, op, args, expires_at FROM command
