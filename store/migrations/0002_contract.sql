@@ -18,6 +18,10 @@ CREATE TABLE node_config (
 );
 CREATE INDEX node_config_waiting ON node_config (node_id) WHERE published_revision < revision;
 
+CREATE TRIGGER downlink_wanted AFTER INSERT OR UPDATE OF revision ON node_config
+    FOR EACH STATEMENT EXECUTE FUNCTION downlink_wanted();
+CREATE INDEX command_of_node ON command (node_id, created_at DESC);
+
 -- Lossy on purpose: the latest of each node are kept.
 CREATE TABLE node_diag (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -86,6 +90,8 @@ CREATE TABLE firmware_notice (
     cleared_at timestamptz,
     PRIMARY KEY (node_id, firmware_id)
 );
+CREATE TRIGGER downlink_wanted AFTER INSERT OR UPDATE ON firmware
+    FOR EACH STATEMENT EXECUTE FUNCTION downlink_wanted();
 
 -- Which product sent it, as it was then; and what became of it when it was taken again.
 ALTER TABLE reject ADD COLUMN maker text, ADD COLUMN model text, ADD COLUMN firmware text,
