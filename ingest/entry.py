@@ -20,7 +20,8 @@ from store.reading import ReadingRow
 class Decoded(Struct, frozen=True, kw_only=True):
     """Taken apart. `message` None: refused, `defects` say why; the numbers may still be known.
 
-    `loose` is the whole payload as plain values, for what is kept as it was said.
+    `loose` is the whole payload as plain values, for what is kept as it was said. `observation`
+    is there where decoding already understood the whole (contract.fast_path).
     """
 
     arrival: Arrival
@@ -32,6 +33,7 @@ class Decoded(Struct, frozen=True, kw_only=True):
     digest: int = 0
     receipt: bool = False
     loose: dict[str, object] | None = None
+    observation: Observation | None = None
     defects: tuple[Defect, ...] = ()
 
 

@@ -14,6 +14,8 @@ _LOG = structlog.get_logger()
 
 def validate(decoded: Decoded) -> Checked:
     """Check one message against the dictionary of vital signs; never raises."""
+    if decoded.observation is not None:
+        return Checked(decoded=decoded, observation=decoded.observation)
     if isinstance(decoded.message, messages.Obs):
         return _observed(decoded, decoded.message)
     if isinstance(decoded.message, messages.Wave):
