@@ -12,6 +12,7 @@ CREATE TABLE node_config (
     published_at timestamptz,
     dev_until timestamptz,                    -- developer mode: everything taken is echoed until then
     reported_revision bigint,
+    reported_boot bigint, reported_seq bigint, -- which message said so: an earlier one changes nothing
     applied jsonb,
     errors jsonb NOT NULL DEFAULT '[]',
     reported_at timestamptz
@@ -67,6 +68,7 @@ CREATE TABLE firmware (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     maker text NOT NULL,
     model text NOT NULL,
+    hardware text,                            -- NULL: every hardware of the model
     version text NOT NULL CHECK (version <> ''),
     url text NOT NULL CHECK (url ~ '^https://'),
     sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
@@ -78,18 +80,30 @@ CREATE TABLE firmware (
     announced_by text NOT NULL,
     withdrawn_at timestamptz,
     CHECK ((window_from IS NULL) = (window_to IS NULL)),
-    UNIQUE (maker, model, version)
+    CONSTRAINT firmware_once UNIQUE NULLS NOT DISTINCT (maker, model, hardware, version)
 );
 CREATE TABLE firmware_notice (
     node_id text NOT NULL REFERENCES node,
     firmware_id bigint NOT NULL REFERENCES firmware,
     published_at timestamptz,
     state text,                               -- the device's last word: accepted, ok, error, …
+    progress smallint CHECK (progress BETWEEN 0 AND 100),
     detail text,
     answered_at timestamptz,
     cleared_at timestamptz,
     PRIMARY KEY (node_id, firmware_id)
 );
+-- Which firmware each node should fetch: the one announced last for its product, unless its birth
+-- says it has it.
+CREATE VIEW firmware_wanted AS
+    SELECT last.*, last.id AS firmware_id
+    FROM (SELECT DISTINCT ON (node.id) node.id AS node_id, node.firmware AS has, firmware.*
+          FROM node JOIN firmware ON firmware.maker = node.maker AND firmware.model = node.model
+              AND (firmware.hardware IS NULL OR firmware.hardware = node.hardware)
+              AND firmware.withdrawn_at IS NULL
+          WHERE node.revoked_at IS NULL AND node.birth_at IS NOT NULL
+          ORDER BY node.id, firmware.announced_at DESC, firmware.id DESC) last
+    WHERE last.has IS DISTINCT FROM last.version;
 CREATE TRIGGER downlink_wanted AFTER INSERT OR UPDATE ON firmware
     FOR EACH STATEMENT EXECUTE FUNCTION downlink_wanted();
 
@@ -98,5 +112,8 @@ ALTER TABLE reject ADD COLUMN maker text, ADD COLUMN model text, ADD COLUMN firm
     ADD COLUMN replay_asked_at timestamptz, ADD COLUMN replay_asked_by text,
     ADD COLUMN replayed_at timestamptz, ADD COLUMN replay_result text;
 CREATE INDEX reject_product ON reject (maker, model, firmware, received_at);
+-- A reading that a replay brought in: it became known then, however old its message is.
+ALTER TABLE reading ADD COLUMN replayed_at timestamptz;
+ALTER TABLE reading_conflict ADD COLUMN replayed_at timestamptz;
 CREATE INDEX reject_to_replay ON reject (replay_asked_at)
     WHERE replay_asked_at IS NOT NULL AND replayed_at IS NULL;
