@@ -117,3 +117,8 @@ ALTER TABLE reading ADD COLUMN replayed_at timestamptz;
 ALTER TABLE reading_conflict ADD COLUMN replayed_at timestamptz;
 CREATE INDEX reject_to_replay ON reject (replay_asked_at)
     WHERE replay_asked_at IS NOT NULL AND replayed_at IS NULL;
+-- The console shows by itself what is refused, what a replay made of it, and what a node reports.
+CREATE TRIGGER console_wanted AFTER INSERT OR UPDATE ON reject
+    FOR EACH STATEMENT EXECUTE FUNCTION console_wanted();
+CREATE TRIGGER console_wanted AFTER INSERT OR UPDATE ON node_config
+    FOR EACH STATEMENT EXECUTE FUNCTION console_wanted();
