@@ -33,7 +33,8 @@ CREATE TABLE node_diag (
     metrics jsonb NOT NULL DEFAULT '{}',
     log jsonb NOT NULL DEFAULT '[]'
 );
-CREATE INDEX node_diag_latest ON node_diag (node_id, received_at DESC);
+CREATE INDEX node_diag_latest ON node_diag (node_id, id);
+CREATE INDEX node_diag_age ON node_diag USING brin (received_at);
 
 -- One chunk of a waveform, as it came. Its identity has no patient, like a reading's.
 CREATE TABLE wave_chunk (
@@ -112,9 +113,6 @@ ALTER TABLE reject ADD COLUMN maker text, ADD COLUMN model text, ADD COLUMN firm
     ADD COLUMN replay_asked_at timestamptz, ADD COLUMN replay_asked_by text,
     ADD COLUMN replayed_at timestamptz, ADD COLUMN replay_result text;
 CREATE INDEX reject_product ON reject (maker, model, firmware, received_at);
--- A reading that a replay brought in: it became known then, however old its message is.
-ALTER TABLE reading ADD COLUMN replayed_at timestamptz;
-ALTER TABLE reading_conflict ADD COLUMN replayed_at timestamptz;
 CREATE INDEX reject_to_replay ON reject (replay_asked_at)
     WHERE replay_asked_at IS NOT NULL AND replayed_at IS NULL;
 -- The console shows by itself what is refused, what a replay made of it, and what a node reports.
@@ -122,3 +120,6 @@ CREATE TRIGGER console_wanted AFTER INSERT OR UPDATE ON reject
     FOR EACH STATEMENT EXECUTE FUNCTION console_wanted();
 CREATE TRIGGER console_wanted AFTER INSERT OR UPDATE ON node_config
     FOR EACH STATEMENT EXECUTE FUNCTION console_wanted();
+-- A reading that a replay brought in: it became known then, however old its message is.
+ALTER TABLE reading ADD COLUMN replayed_at timestamptz;
+ALTER TABLE reading_conflict ADD COLUMN replayed_at timestamptz;
