@@ -2,33 +2,29 @@
 
 from pathlib import Path
 
+from contract.specification.examples import INDEX
+
 FOLDER = Path(__file__).parent / "golden"
-UP = {
-    "obs.json": "obs",
-    "birth.json": "birth",
-    "state_ready.json": "state",
-    "state_lost.json": "state",
-    "event_call_doctor.json": "event",
-    "event_cancel.json": "event",
-    "event_fall.json": "event",
-    "event_clock_step.json": "event",
-    "ack.json": "ack",
-    "ack_plan.json": "ack",
-    "wave.json": "wave",
-    "res.json": "res",
-    "res_answer.json": "res",
-    "time_request.json": "time",
-}
-DOWN = {
-    "fb_answered.json": "fb",
-    "fb_reject.json": "fb",
-    "fb_receipt.json": "fb",
-    "plan.json": "plan",
-    "reminder.json": "reminder",
-    "cmd.json": "cmd",
-    "cmd_ask.json": "cmd",
-    "time_answer.json": "time",
-    "hub_status.json": "status",
+
+
+def _kinds(*directions: str) -> dict[str, str]:
+    """File names of the JSON examples of some directions, with their kind."""
+    found = {}
+    for title, entries in INDEX.items():
+        direction, kind = title.split("/")
+        if direction in directions:
+            found |= {f"{name}.json": kind for name in entries}
+    return found
+
+
+UP = _kinds("up")
+DOWN = _kinds("dn", "hub")
+CLAIM = _kinds("claim")
+# The same messages in CBOR, by the name of their file.
+TWINS = {
+    path.name: path.with_suffix(".json").name
+    for path in sorted(FOLDER.iterdir())
+    if path.suffix == ".cbor"
 }
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from contract import codec, messages
-from tests.contract.corpus import DOWN, FOLDER, UP, golden
+from tests.contract.corpus import CLAIM, DOWN, FOLDER, TWINS, UP, golden
 
 
 def decoded(name: str) -> Any:
@@ -30,7 +30,7 @@ def says(wanted: Any, got: Any) -> bool:
 
 def test_no_example_is_forgotten() -> None:
     """Every golden file is named in the corpus, and the other way round."""
-    assert {path.name for path in FOLDER.iterdir()} == {*UP, *DOWN}
+    assert {path.name for path in FOLDER.iterdir()} == {*UP, *DOWN, *CLAIM, *TWINS}
 
 
 @pytest.mark.parametrize("name", [*UP, *DOWN])
