@@ -11,15 +11,17 @@ from msgspec import structs
 from psycopg import InterfaceError, OperationalError
 
 from downlink import commands
+from downlink.notices import progress_of, why_of
 from downlink.revisions import dose_item
 from measures.dose import TAKEN, next_state
-from store import command, dose, feed, revision
+from store import command, dose, feed, firmware, revision
 from store.feed import AnswerItem, DoseItem, ResultItem, StateItem
 from store.pool import Connection
 
 _LOG = structlog.get_logger()
 CONSUMER = "downlink"
 _PLAN = "plan:"
+_FIRMWARE = "fw:"
 _Answer = AnswerItem | ResultItem | StateItem
 _CONCERN = (AnswerItem, ResultItem, StateItem)
 
@@ -60,7 +62,10 @@ async def _take(conn: Connection, item: _Answer, now: datetime) -> list[DoseItem
         else:
             return await _dose_answered(conn, item, now)
     elif isinstance(item, ResultItem):
-        await _command_answered(conn, item)
+        if item.command_id.startswith(_FIRMWARE):
+            await _firmware_answered(conn, item)
+        else:
+            await _command_answered(conn, item)
     elif item.plan_revision is not None:
         await revision.reported(conn, item.node_id, item.plan_revision, at=item.received_at)
     return []
@@ -113,3 +118,19 @@ async def _command_answered(conn: Connection, item: ResultItem) -> None:
             session_id=item.session_id,
             at=item.received_at,
         )
+
+
+async def _firmware_answered(conn: Connection, item: ResultItem) -> None:
+    """How far a device has come with a firmware it was told of."""
+    version = item.command_id.removeprefix(_FIRMWARE)
+    known = await firmware.progressed(
+        conn,
+        node_id=item.node_id,
+        version=version,
+        state=item.state,
+        progress=progress_of(item.out),
+        detail=why_of(item.out),
+        at=item.received_at,
+    )
+    if not known:
+        _LOG.info("progress_without_notice", node=item.node_id, version=version)

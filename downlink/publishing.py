@@ -9,17 +9,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
-from contract.codec import encode
-from contract.instants import to_millis
-from contract.messages import Command, Reminder
 from contract.topics import RETAINED_DN, RETAINED_UP, dn, up
+from downlink import letters
+from downlink.letters import Letter
 from downlink.link import DeniedError, Link, Message
 from runtime.clock import Clock
 from runtime.metrics import counter
-from store import command, outbound, revision
+from store import command, configuration, firmware, outbound, revision
 from store.pool import Connection, Pool
 
 if TYPE_CHECKING:
@@ -29,23 +27,14 @@ _LOG = structlog.get_logger()
 # A node without a subscription is tried again soon; one the broker refuses, not so soon.
 _DEAF_S = 2.0
 _DENIED_S = 60.0
-_PAGE = 100
 
-_Mark = Callable[[Connection, datetime], Awaitable[None]]
+# One page of letters, after a node's id, with the id the page ended at.
+_Page = Callable[[Connection, datetime, str], Awaitable[list[Letter]]]
 
 
 def published() -> "Counter":
     """How many messages of each kind the broker took."""
     return counter("downlink_published_total", "Messages the broker took", ("kind",))
-
-
-class Letter(msgspec.Struct, frozen=True):
-    """One message with what is to be noted when the broker has it."""
-
-    kind: str
-    node_id: str
-    message: Message
-    mark: _Mark
 
 
 class Publisher:
@@ -59,30 +48,27 @@ class Publisher:
         self._cleared: set[str] = set()
 
     async def restate(self) -> int:
-        """Publish every current plan: the broker may have lost its retained messages."""
+        """Publish all that should be retained: the broker may have lost it."""
+        return sum([await self._restate(page) for page in (_plans, _configurations, _notices)])
+
+    async def _restate(self, page: _Page) -> int:
         count, after = 0, ""
         while True:
             now = self._clock.now()
             async with self._pool.connection() as conn:
-                page = await revision.current(conn, now=now, after=after, limit=_PAGE)
-            if not page:
+                found = await page(conn, now, after)
+            if not found:
                 return count
-            await self._post([plan_letter(each, now) for each in page])
-            count, after = count + len(page), page[-1].node_id
+            await self._post(found)
+            count, after = count + len(found), found[-1].node_id
 
     async def publish_waiting(self) -> int:
         """Publish what waits now; returns how much the broker has taken."""
         now = self._clock.now()
         self._resting = {node: until for node, until in self._resting.items() if until > now}
-        resting = sorted(self._resting)
         async with self._pool.connection() as conn:
-            commands = await command.waiting(conn, now=now, resting=resting, limit=_PAGE)
-            others = await outbound.waiting(conn, now=now, resting=resting, limit=_PAGE)
-            plans = await revision.waiting(conn, now=now, resting=resting, limit=_PAGE)
-        letters = [command_letter(each, now) for each in commands]
-        letters += [outbound_letter(each, now) for each in others]
-        letters += [plan_letter(each, now) for each in plans]
-        return await self._post(letters)
+            waiting = await _waiting(conn, now, sorted(self._resting))
+        return await self._post(waiting)
 
     async def clear_revoked(self) -> None:
         """Take what is retained of nodes that left the hub from the broker."""
@@ -96,14 +82,14 @@ class Publisher:
             self._cleared.add(node_id)
             _LOG.info("retained_cleared", node=node_id)
 
-    async def _post(self, letters: Sequence[Letter]) -> int:
+    async def _post(self, posted: Sequence[Letter]) -> int:
         """All at once, in order; marks what was taken. Raises LinkDownError after marking."""
         results = await asyncio.gather(
-            *(self._link.publish(letter.message) for letter in letters), return_exceptions=True
+            *(self._send(letter) for letter in posted), return_exceptions=True
         )
         taken = []
-        for letter, result in zip(letters, results, strict=True):
-            if result is True or (result is False and letter.message.retain):
+        for letter, result in zip(posted, results, strict=True):
+            if result is True:
                 taken.append(letter)
             elif result is False:
                 self._rest(letter, _DEAF_S)
@@ -116,12 +102,20 @@ class Publisher:
                 raise result
         return len(taken)
 
-    async def _mark(self, letters: Sequence[Letter]) -> None:
-        if not letters:
+    async def _send(self, letter: Letter) -> bool:
+        """Whether the broker keeps or delivers it; what is retained needs no listener."""
+        if letter.message is None:
+            return True
+        heard = await self._link.publish(letter.message)
+        return heard or letter.message.retain
+
+    async def _mark(self, taken: Sequence[Letter]) -> None:
+        if not taken:
             return
         now = self._clock.now()
         async with self._pool.connection() as conn:
-            for letter in letters:
+            # By node, as ingest does: two who write the same rows never wait for each other.
+            for letter in sorted(taken, key=lambda one: one.node_id):
                 await letter.mark(conn, now)
                 published().labels(letter.kind).inc()
 
@@ -129,53 +123,32 @@ class Publisher:
         self._resting[letter.node_id] = self._clock.now() + timedelta(seconds=seconds)
 
 
-def plan_letter(row: revision.Revision, now: datetime) -> Letter:
-    """A plan, retained until its last occurrence has passed."""
-
-    async def mark(conn: Connection, at: datetime) -> None:
-        await revision.handed_over(conn, row, now=at)
-
-    message = Message(
-        topic=dn(row.node_id, "plan"),
-        payload=row.body,
-        expires_in_s=_seconds(row.holds_until - now),
-        retain=True,
-    )
-    return Letter("plan", row.node_id, message, mark)
-
-
-def command_letter(row: command.Waiting, now: datetime) -> Letter:
-    """A command: a request and its expiry, nothing that starts by itself (safety rule 7)."""
-
-    async def mark(conn: Connection, at: datetime) -> None:
-        await command.sent(conn, row.id, now=at)
-
-    wire = Command(v=0, id=row.id, op=row.op, args=row.args, exp=to_millis(row.expires_at))
-    message = Message(
-        topic=dn(row.node_id, "cmd"),
-        payload=encode(wire),
-        expires_in_s=_seconds(row.expires_at - now),
-    )
-    return Letter("cmd", row.node_id, message, mark)
+async def _waiting(conn: Connection, now: datetime, resting: list[str]) -> list[Letter]:
+    """What waits to be published, the urgent first."""
+    found = [
+        letters.command(one, now) for one in await command.waiting(conn, now=now, resting=resting)
+    ]
+    found += [
+        letters.message(one, now) for one in await outbound.waiting(conn, now=now, resting=resting)
+    ]
+    found += [
+        letters.plan(one, now) for one in await revision.waiting(conn, now=now, resting=resting)
+    ]
+    found += [letters.settings(one) for one in await configuration.waiting(conn, resting=resting)]
+    found += [letters.notice(one) for one in await firmware.waiting(conn, now=now, resting=resting)]
+    return found + [letters.no_notice(one) for one in await firmware.over(conn, resting=resting)]
 
 
-def outbound_letter(row: outbound.Waiting, now: datetime) -> Letter:
-    """Feedback or an ad-hoc reminder; a reminder says where its answer goes."""
-
-    async def mark(conn: Connection, at: datetime) -> None:
-        await outbound.sent(conn, row.id, now=at)
-
-    answered = row.kind == "reminder"
-    message = Message(
-        topic=dn(row.node_id, row.kind),
-        payload=row.payload,
-        expires_in_s=_seconds(row.expires_at - now),
-        answer_to=up(row.node_id, "ack") if answered else None,
-        answers_id=msgspec.json.decode(row.payload, type=Reminder).id if answered else None,
-    )
-    return Letter(row.kind, row.node_id, message, mark)
+async def _plans(conn: Connection, now: datetime, after: str) -> list[Letter]:
+    page = await revision.current(conn, now=now, after=after)
+    return [letters.plan(one, now) for one in page]
 
 
-def _seconds(left: timedelta) -> int:
-    """Whole seconds, at least one: 0 would mean at once."""
-    return max(1, int(left.total_seconds()))
+async def _configurations(conn: Connection, _: datetime, after: str) -> list[Letter]:
+    page = await configuration.current(conn, after=after)
+    return [letters.settings(one) for one in page]
+
+
+async def _notices(conn: Connection, _: datetime, after: str) -> list[Letter]:
+    page = await firmware.current(conn, after=after)
+    return [letters.notice(one) for one in page]

@@ -19,7 +19,7 @@ from downlink.link import LinkDownError, connect
 from downlink.publishing import Publisher
 from downlink.revisions import revise
 from downlink.settings import DownlinkSettings
-from downlink.timers import clear_messages, expire_commands, miss_doses
+from downlink.timers import clear_messages, expire_commands, miss_doses, tend_configurations
 from runtime.backoff import full_jitter
 from runtime.clock import Clock
 from runtime.metrics import served
@@ -85,6 +85,8 @@ class Downlink:
             await expire_commands(conn, now=now, settings=settings)
         async with self._pool.connection() as conn:
             await miss_doses(conn, now=now, settings=settings)
+        async with self._pool.connection() as conn:
+            await tend_configurations(conn, now=now)
         await self._revise(now)
         if self._clear_at <= now:
             async with self._pool.connection() as conn:
@@ -129,7 +131,7 @@ class Downlink:
         ) as link:
             self.linked = True
             publisher = Publisher(self._pool, link, self._clock)
-            _LOG.info("linked", plans=await publisher.restate())
+            _LOG.info("linked", restated=await publisher.restate())
             while not link.closed.done():
                 self._letters.clear()
                 await publisher.clear_revoked()

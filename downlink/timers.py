@@ -1,4 +1,4 @@
-"""What time itself changes: commands that expire, doses that are missed, messages that are late."""
+"""What time itself changes: commands expire, doses are missed, messages late, settings over."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ import structlog
 from downlink.revisions import dose_item
 from downlink.settings import DownlinkSettings
 from measures.dose import OPEN
-from store import command, dose, feed, outbound
+from store import command, configuration, dose, feed, outbound
 from store.feed import DoseItem, ResultItem
 from store.pool import Connection
 
@@ -73,3 +73,11 @@ async def clear_messages(conn: Connection, *, now: datetime) -> None:
     untold = await outbound.clear(conn, now=now)
     if untold:
         _LOG.warning("messages_too_late", count=untold)
+
+
+async def tend_configurations(conn: Connection, *, now: datetime) -> None:
+    """End developer mode where its day is over; outnumber devices that are ahead of the hub."""
+    for node_id in await configuration.end_developer_mode(conn, now=now):
+        _LOG.info("developer_mode_ended", node=node_id)
+    for node_id in await configuration.overtake(conn):
+        _LOG.warning("configuration_overtaken", node=node_id)

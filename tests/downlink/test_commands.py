@@ -8,8 +8,8 @@ import pytest
 
 from contract.codec import decode_down
 from contract.messages import Command, Feedback, Reference, Reminder
+from downlink import letters
 from downlink.commands import FINAL, next_state
-from downlink.publishing import command_letter, outbound_letter
 from downlink.timers import clear_messages, expire_commands
 from store import command, outbound
 from store.command import UnknownOpError
@@ -46,7 +46,7 @@ async def test_safety_07_a_command_asks_and_starts_nothing(conn: Connection) -> 
     await build(conn)
     await ask(conn)
     (row,) = await command.waiting(conn, now=NOW)
-    letter = command_letter(row, NOW)
+    letter = letters.command(row, NOW)
     message = decode_down("cmd", letter.message.payload)
     assert message == Command(
         v=0,
@@ -175,7 +175,7 @@ async def test_a_reminder_says_where_its_answer_goes(conn: Connection) -> None:
         conn, node_id=NODE, reminder=reminder, now=NOW, expires_at=NOW + 90 * SECOND
     )
     (row,) = await outbound.waiting(conn, now=NOW)
-    message = outbound_letter(row, NOW).message
+    message = letters.message(row, NOW).message
     assert message.topic == f"hh/1/dn/{NODE}/reminder"
     assert (message.answer_to, message.answers_id) == (f"hh/1/up/{NODE}/ack", "rem1")
     assert (message.expires_in_s, message.retain) == (90, False)
