@@ -18,6 +18,7 @@ from firmware_sim.household import Appliance, Household, do_as_the_screen_says
 from firmware_sim.network import Network
 from firmware_sim.node import SimulatedNode
 from firmware_sim.physiology import Pressure, draw
+from firmware_sim.robot_cli import ROBOT_EXAMPLES, robot
 from runtime.clock import SystemClock
 from runtime.supervision import run_service
 
@@ -28,6 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Simulate devices, people and households.",
 )
+
+app.command(epilog=ROBOT_EXAMPLES)(robot)
 
 LinkOption = Annotated[Path | None, typer.Option(help="A stable path to the serial port.")]
 NextOption = Annotated[
