@@ -1,26 +1,40 @@
-"""Bytes to messages and back. The only place that knows how HH/1 is encoded (JSON so far).
+"""Bytes to messages and back, in JSON or CBOR, told apart by the first byte.
 
 `decode` raises `Refused` for every payload it does not take and nothing else. Of a key written
 twice the last one holds, as with most decoders; makers are told not to.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from types import MappingProxyType
+from typing import Any, Final, Literal, NoReturn, TypeVar
 
 import msgspec
 
-from contract import messages, pointer, shape
+from contract import cbor, messages, pointer, shape
 from contract.errors import refused
 from contract.shape import MAX_PACKET
-from contract.topics import UP_KINDS
 
-__all__ = ["MAX_PACKET", "MAX_SAMPLES", "MAX_SERIES", "decode", "decode_down", "encode"]
+__all__ = [
+    "MAX_PACKET",
+    "MAX_SAMPLES",
+    "MAX_SERIES",
+    "MAX_TEXT",
+    "decode",
+    "decode_claim",
+    "decode_claim_answer",
+    "decode_down",
+    "encode",
+    "plain",
+]
 
 MAX_SERIES: Final = 64
 MAX_SAMPLES: Final = 20_000
 MAX_TEXT: Final = 512
+MAX_PEM: Final = 8192
+_PEM: Final = "-----BEGIN "
 _INT64: Final = range(-(2**63), 2**63)
 
+Encoding = Literal["json", "cbor"]
 Up = (
     messages.Obs
     | messages.Birth
@@ -29,44 +43,63 @@ Up = (
     | messages.Event
     | messages.Ack
     | messages.Result
+    | messages.ConfigReport
+    | messages.Diag
     | messages.TimeRequest
 )
 Down = (
     messages.Plan
     | messages.Reminder
     | messages.Command
+    | messages.Config
+    | messages.Firmware
     | messages.Feedback
     | messages.TimeAnswer
     | messages.HubStatus
 )
+_Message = TypeVar("_Message", bound=msgspec.Struct)
 
-_UP: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
-    "birth": msgspec.json.Decoder(messages.Birth),
-    "state": msgspec.json.Decoder(messages.State),
-    "obs": msgspec.json.Decoder(messages.Obs),
-    "wave": msgspec.json.Decoder(messages.Wave),
-    "event": msgspec.json.Decoder(messages.Event),
-    "ack": msgspec.json.Decoder(messages.Ack),
-    "res": msgspec.json.Decoder(messages.Result),
-    "time": msgspec.json.Decoder(messages.TimeRequest),
+UP: Final[Mapping[str, type[Up]]] = MappingProxyType(
+    {
+        "birth": messages.Birth,
+        "state": messages.State,
+        "obs": messages.Obs,
+        "wave": messages.Wave,
+        "event": messages.Event,
+        "ack": messages.Ack,
+        "res": messages.Result,
+        "config": messages.ConfigReport,
+        "diag": messages.Diag,
+        "time": messages.TimeRequest,
+    }
+)
+DOWN: Final[Mapping[str, type[Down]]] = MappingProxyType(
+    {
+        "plan": messages.Plan,
+        "reminder": messages.Reminder,
+        "cmd": messages.Command,
+        "config": messages.Config,
+        "fw": messages.Firmware,
+        "fb": messages.Feedback,
+        "time": messages.TimeAnswer,
+        "status": messages.HubStatus,
+    }
+)
+_CLAIMS: Final = (messages.ClaimRequest, messages.ClaimAnswer)
+_JSON: Final[Mapping[type, msgspec.json.Decoder[Any]]] = {
+    model: msgspec.json.Decoder(model) for model in (*UP.values(), *DOWN.values(), *_CLAIMS)
 }
-_DOWN: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
-    "plan": msgspec.json.Decoder(messages.Plan),
-    "reminder": msgspec.json.Decoder(messages.Reminder),
-    "cmd": msgspec.json.Decoder(messages.Command),
-    "fb": msgspec.json.Decoder(messages.Feedback),
-    "time": msgspec.json.Decoder(messages.TimeAnswer),
-    "status": msgspec.json.Decoder(messages.HubStatus),
-}
+# Where a message holds bytes: base64 in JSON, a byte string in CBOR.
+_BINARY: Final[Mapping[type, frozenset[str]]] = {messages.Wave: frozenset({"d"})}
 _ENCODER: Final = msgspec.json.Encoder()
 
 
 def decode(kind: str, payload: bytes) -> Up:
     """The message a device sent on `up/{node}/{kind}`; raises Refused."""
-    decoder = _UP.get(kind)
-    if decoder is None:
-        raise refused("E1002" if kind in UP_KINDS else "E1001", got=kind)
-    message: Up = _decode(decoder, payload)
+    model = UP.get(kind)
+    if model is None:
+        raise refused("E1001", got=kind)
+    message = _decode(model, payload)
     if isinstance(message, messages.Obs):
         _check_amount(message)
     else:
@@ -76,26 +109,62 @@ def decode(kind: str, payload: bytes) -> Up:
 
 def decode_down(kind: str, payload: bytes) -> Down:
     """The message the hub sent on `dn/{node}/{kind}` (`status`: on hub/status); raises Refused."""
-    decoder = _DOWN.get(kind)
-    if decoder is None:
+    model = DOWN.get(kind)
+    if model is None:
         raise refused("E1001", got=kind)
-    message: Down = _decode(decoder, payload)
+    return _decode(model, payload)
+
+
+def decode_claim(payload: bytes) -> messages.ClaimRequest:
+    """What a unit asks on `claim/{serial}/req`; raises Refused."""
+    return _decode(messages.ClaimRequest, payload)
+
+
+def decode_claim_answer(payload: bytes) -> messages.ClaimAnswer:
+    """What the hub answers on `claim/{serial}/res`; raises Refused."""
+    return _decode(messages.ClaimAnswer, payload)
+
+
+def encode(message: msgspec.Struct, encoding: Encoding = "json") -> bytes:
+    """A message as bytes."""
+    if encoding == "json":
+        return _ENCODER.encode(message)
+    return cbor.write(msgspec.to_builtins(message, builtin_types=(bytes,)))
+
+
+def plain(payload: bytes) -> Any:
+    """Any payload as plain values, of a message or not; raises Refused where it is no JSON or
+    CBOR, too large or too deep."""
+    if cbor.announced(payload):
+        return cbor.read(payload, frozenset().union(*_BINARY.values()))
+    shape.check(payload)
+    try:
+        return msgspec.json.decode(payload)
+    except msgspec.ValidationError as error:
+        raise pointer.misfit(pointer.read(payload), error) from None
+    except msgspec.DecodeError as error:
+        raise pointer.malformed(payload, error) from None
+
+
+def _decode(model: type[_Message], payload: bytes) -> _Message:
+    if cbor.announced(payload):
+        return _from_cbor(model, payload)
+    shape.check(payload)
+    try:
+        message: _Message = _JSON[model].decode(payload)
+    except msgspec.ValidationError as error:
+        raise pointer.misfit(pointer.read(payload), error) from None
+    except msgspec.DecodeError as error:
+        raise pointer.malformed(payload, error) from None
     return message
 
 
-def encode(message: msgspec.Struct) -> bytes:
-    """A message as JSON."""
-    return _ENCODER.encode(message)
-
-
-def _decode(decoder: msgspec.json.Decoder[Any], payload: bytes) -> Any:
-    shape.check(payload)
+def _from_cbor(model: type[_Message], payload: bytes) -> _Message:
+    document = cbor.read(payload, _BINARY.get(model, frozenset()))
     try:
-        return decoder.decode(payload)
+        return msgspec.convert(document, model, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
-        raise pointer.misfit(payload, error) from None
-    except msgspec.DecodeError as error:
-        raise pointer.malformed(payload, error) from None
+        raise pointer.misfit(document, error) from None
 
 
 def _check_amount(obs: messages.Obs) -> None:
@@ -117,6 +186,7 @@ _LOOSE: Final[Mapping[type, tuple[str, ...]]] = {
     messages.Event: ("src", "ctx"),
     messages.Result: ("out",),
     messages.Birth: ("cap",),
+    messages.ConfigReport: ("applied",),
 }
 
 
@@ -124,21 +194,27 @@ def _check_loose(message: Up) -> None:
     for key in _LOOSE.get(type(message), ()):
         loose = getattr(message, key)
         if loose:
-            _check_value(loose, [key])
+            check_loose(loose, [key])
 
 
-def _check_value(value: Any, place: list[str | int]) -> None:
+def check_loose(value: Any, place: list[str | int]) -> None:
+    """Hold the limits of texts and numbers in free content; raises Refused."""
     if isinstance(value, dict):
         for key, entry in value.items():
-            _check_value(key, place)
-            _check_value(entry, [*place, key])
+            check_loose(key, place)
+            check_loose(entry, [*place, key])
     elif isinstance(value, list):
         for index, entry in enumerate(value):
-            _check_value(entry, [*place, index])
-    elif isinstance(value, str) and len(value) > MAX_TEXT:
-        _refuse_loose("E2103", place, f"{len(value)} characters, at most {MAX_TEXT}", value)
+            check_loose(entry, [*place, index])
+    elif isinstance(value, str) and len(value) > _longest(value):
+        _refuse_loose("E2103", place, f"{len(value)} characters, at most {_longest(value)}", value)
     elif isinstance(value, int) and value not in _INT64:
         _refuse_loose("E2104", place, "an integer beyond 64 bits", str(value))
+
+
+def _longest(text: str) -> int:
+    """A signing request is longer than other texts."""
+    return MAX_PEM if text.startswith(_PEM) else MAX_TEXT
 
 
 def _refuse_loose(code: str, place: list[str | int], msg: str, got: str) -> NoReturn:

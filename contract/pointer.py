@@ -35,6 +35,8 @@ def malformed(payload: bytes, error: msgspec.DecodeError) -> Refused:
     """Syntax: not JSON, or NaN and Infinity, which other decoders would have let through."""
     at = _BYTE.search(str(error))
     offset = int(at[1]) if at else len(payload)
+    if payload[offset : offset + 1] == b"\x00":
+        return refused("E2009", msg=f"byte {offset} is zero")
     place = payload[max(0, offset - 1) :]
     if place[1:].startswith(_LITERALS) or place.startswith(_LITERALS):
         return refused("E2004", _path_of_literal(payload), got=_literal(place))
@@ -48,7 +50,7 @@ def _literal(place: bytes) -> str:
 
 
 def _path_of_literal(payload: bytes) -> str:
-    found = _find(_read(payload), lambda value: isinstance(value, float) and not _finite(value))
+    found = _find(read(payload), lambda value: isinstance(value, float) and not _finite(value))
     return pointer(found) if found is not None else ""
 
 
@@ -56,12 +58,11 @@ def _finite(value: float) -> bool:
     return math.isfinite(value)
 
 
-def misfit(payload: bytes, error: msgspec.ValidationError) -> Refused:
-    """Schema: the decoder read JSON that does not fit the message."""
+def misfit(document: Any, error: msgspec.ValidationError) -> Refused:
+    """Schema: the `document`, as plain values, does not fit the message."""
     found = _AT.match(str(error))
     what, path = (found["what"], found["path"] or "$") if found else (str(error), "$")
     steps = [_step(match) for match in _STEP.finditer(path)]
-    document = _read(payload)
     missing = _MISSING.search(what)
     if missing:
         place = [*_settle(document, steps, lambda value: isinstance(value, dict)), missing[1]]
@@ -178,8 +179,8 @@ def _integer(text: str) -> Any:
     return int(text) if len(text) <= _LONGEST_INT else _Digits(text)
 
 
-def _read(payload: bytes) -> Any:
-    """The payload as plain values; depth and encoding were checked before."""
+def read(payload: bytes) -> Any:
+    """JSON as plain values; depth and encoding were checked before."""
     try:
         return json.loads(payload, parse_int=_integer)
     except ValueError:
@@ -189,4 +190,8 @@ def _read(payload: bytes) -> Any:
 def _shown(value: Any) -> str | None:
     if value is None:
         return "null"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=_shown)

@@ -32,7 +32,7 @@ REFUSED = [
     ("empty", "obs", b"", "E2007", "", False),
     ("binary", "obs", bytes(range(256)), "E2001", "", False),
     ("not UTF-8", "obs", b'{"v":"\xb0"}', "E2002", "", False),
-    ("CBOR", "obs", b"\xa1\x61v\x00", "E2006", "", False),
+    ("CBOR cut short", "obs", b"\xa1\x61v", "E2010", "", False),
     ("deep", "obs", b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}", "E2003", "", False),
     ("NaN", "obs", changed().replace(b"148", b"NaN"), "E2004", "/ser/0/c/sys/0", False),
     ("NUL", "obs", changed(clk="a\x00"), "E2009", "", True),
