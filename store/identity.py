@@ -26,19 +26,41 @@ class Binding(NamedTuple):
         return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
 
 
+class Product(NamedTuple):
+    """What somebody makes, as a birth said; None where it did not."""
+
+    maker: str | None = None
+    model: str | None = None
+    firmware: str | None = None
+
+
 class DeviceIdentity(NamedTuple):
     """A device and everybody it ever measured."""
 
     device_id: int
     bindings: tuple[Binding, ...]
+    product: Product = Product()
 
 
 class NodeIdentity(NamedTuple):
-    """A node of this hub and its devices by their name on the wire ('' is the node itself)."""
+    """A node of this hub and its devices by their name on the wire ('' is the node itself).
+
+    Until `dev_until` it is in developer mode: everything taken is echoed.
+    """
 
     node_id: str
     revoked: bool
     devices: dict[str, DeviceIdentity]
+    product: Product = Product()
+    dev_until: datetime | None = None
+
+    def product_of(self, dev: str) -> Product:
+        """What stands behind a name on the wire: the device's maker and model where they are
+        known, with the firmware of the node that speaks for it."""
+        device = self.devices.get(dev)
+        if device is None or (device.product.maker is None and device.product.model is None):
+            return self.product
+        return device.product._replace(firmware=self.product.firmware)
 
 
 class Declared(NamedTuple):
@@ -72,12 +94,16 @@ async def nodes(conn: Connection, node_ids: Collection[str]) -> dict[str, NodeId
     for device_id, *binding in await (await conn.execute(_SQL["bindings"], wanted)).fetchall():
         bindings.setdefault(device_id, []).append(Binding(*binding))
     found: dict[str, NodeIdentity] = {}
-    for node_id, revoked, dev, device_id in await (
-        await conn.execute(_SQL["nodes"], wanted)
-    ).fetchall():
-        node = found.setdefault(node_id, NodeIdentity(node_id, revoked, {}))
+    rows = await (await conn.execute(_SQL["nodes"], wanted)).fetchall()
+    for node_id, revoked, maker, model, firmware, dev_until, *device in rows:
+        node = found.get(node_id)
+        if node is None:
+            product = Product(maker, model, firmware)
+            node = found[node_id] = NodeIdentity(node_id, revoked, {}, product, dev_until)
+        dev, device_id, *made = device
         if device_id is not None:
-            node.devices[dev] = DeviceIdentity(device_id, tuple(bindings.get(device_id, ())))
+            measured = tuple(bindings.get(device_id, ()))
+            node.devices[dev] = DeviceIdentity(device_id, measured, Product(*made))
     return found
 
 

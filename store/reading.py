@@ -22,11 +22,15 @@ _TYPES: Final = (
     *("int4", "int8", "text", "timestamptz", "int8", "int8"),
     *("float8", "float8", "float8", "float8", "int4", "text", "timestamptz", "text", "text"),
     *("text", "text", "bool", "text", "int8", "int8", "timestamptz", "timestamptz"),
+    "timestamptz",
 )
 
 
 class ReadingRow(Struct, frozen=True, kw_only=True, gc=False):
-    """One reading on its way in. `values` are v0..v3 in canonical units (contract/vitals.yaml)."""
+    """One reading on its way in. `values` are v0..v3 in canonical units (contract/vitals.yaml).
+
+    `replayed_at`: its message was refused before, and taken again then.
+    """
 
     device_id: int
     kind: str
@@ -47,6 +51,7 @@ class ReadingRow(Struct, frozen=True, kw_only=True, gc=False):
     seq: int
     sent_at: datetime | None
     received_at: datetime
+    replayed_at: datetime | None = None
 
 
 class Change(NamedTuple):
@@ -138,7 +143,7 @@ def _as_copied(n: int, r: ReadingRow) -> tuple[object, ...]:
     identity = (n, r.device_id, r.kind, r.measured_at, r.ordinal, r.patient_id)
     said = (r.flags, r.clock, r.claimed_at, r.who, r.session_id, _json(r.context))
     sent = (_json(r.original), r.fix, r.node_id, r.boot, r.seq, r.sent_at, r.received_at)
-    return (*identity, *r.values, *said, *sent)
+    return (*identity, *r.values, *said, *sent, r.replayed_at)
 
 
 def _json(value: dict[str, Any] | None) -> str | None:

@@ -15,12 +15,12 @@ KEPT_DAYS: Final = 90
 
 _TYPES: Final = (
     *("timestamptz", "text", "text", "int8", "int8", "text", "text", "text", "text"),
-    *("bytea", "int4", "int4"),
+    *("bytea", "int4", "int4", "text", "text", "text"),
 )
 
 
 class RejectRow(Struct, frozen=True, kw_only=True):
-    """One defect of one message.
+    """One defect of one message, and the product that sent it, as it was then.
 
     A message with several defects has several rows; only the first carries its payload.
     """
@@ -37,6 +37,9 @@ class RejectRow(Struct, frozen=True, kw_only=True):
     payload: bytes
     kept: int = 0
     dropped: int = 0
+    maker: str | None = None
+    model: str | None = None
+    firmware: str | None = None
 
 
 async def keep(conn: Connection, rows: Sequence[RejectRow]) -> None:
@@ -52,7 +55,8 @@ async def keep(conn: Connection, rows: Sequence[RejectRow]) -> None:
 def _as_copied(r: RejectRow) -> tuple[object, ...]:
     of = (r.received_at, r.node_id, clean(r.topic), r.boot, r.seq)
     why = (r.code, clean(r.path), clean(r.got), clean(r.reason))
-    return (*of, *why, r.payload, r.kept, r.dropped)
+    made = (clean(r.maker), clean(r.model), clean(r.firmware))
+    return (*of, *why, r.payload, r.kept, r.dropped, *made)
 
 
 def clean(text: str | None) -> str | None:

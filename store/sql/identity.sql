@@ -1,7 +1,9 @@
 -- name: nodes
 -- Nodes with their devices; a node without a device has one row with nulls.
-SELECT node.id, node.revoked_at IS NOT NULL, device.dev, device.id
-FROM node LEFT JOIN device ON device.node_id = node.id
+SELECT node.id, node.revoked_at IS NOT NULL, node.maker, node.model, node.firmware,
+       node_config.dev_until, device.dev, device.id, device.maker, device.model
+FROM node LEFT JOIN node_config ON node_config.node_id = node.id
+LEFT JOIN device ON device.node_id = node.id
 WHERE node.id = ANY(%(node_id)s)
 
 -- name: bindings

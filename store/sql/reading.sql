@@ -5,7 +5,7 @@ CREATE TEMP TABLE IF NOT EXISTS incoming_reading (
     patient_id bigint, v0 float8, v1 float8, v2 float8, v3 float8, flags integer,
     clock text, claimed_at timestamptz, who text, session_id text, context text, original text,
     fix boolean, node_id text, boot bigint, seq bigint, sent_at timestamptz,
-    received_at timestamptz
+    received_at timestamptz, replayed_at timestamptz
 ) ON COMMIT DELETE ROWS
 
 -- name: copy
@@ -16,11 +16,11 @@ COPY incoming_reading FROM STDIN (FORMAT BINARY)
 -- What was not there yet, the first of each identity; sorted, so that writers cannot deadlock.
 INSERT INTO reading (device_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
     clock, claimed_at, who, session_id, context, original, fix, node_id, boot, seq, sent_at,
-    received_at)
+    received_at, replayed_at)
 SELECT DISTINCT ON (device_id, kind, measured_at, ordinal)
     device_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
     clock::clock_quality, claimed_at, who, session_id, context::jsonb, original::jsonb, fix,
-    node_id, boot, seq, sent_at, received_at
+    node_id, boot, seq, sent_at, received_at, replayed_at
 FROM incoming_reading
 ORDER BY device_id, kind, measured_at, ordinal, n
 ON CONFLICT DO NOTHING
@@ -40,9 +40,9 @@ FOR UPDATE OF r
 -- name: conflict
 -- Another value under the same identity, kept beside the first; once, however often it comes.
 INSERT INTO reading_conflict (device_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3,
-    flags, node_id, boot, seq, received_at)
+    flags, node_id, boot, seq, received_at, replayed_at)
 SELECT device_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags, node_id, boot,
-    seq, received_at
+    seq, received_at, replayed_at
 FROM incoming_reading WHERE n = ANY(%(n)s)
 ON CONFLICT DO NOTHING
 RETURNING (SELECT min(n) FROM incoming_reading AS i
@@ -58,6 +58,7 @@ UPDATE reading AS r SET v0 = i.v0, v1 = i.v1, v2 = i.v2, v3 = i.v3, flags = i.fl
     clock = i.clock::clock_quality, claimed_at = i.claimed_at, session_id = i.session_id,
     context = i.context::jsonb, original = i.original::jsonb, fix = true, node_id = i.node_id,
     boot = i.boot, seq = i.seq, sent_at = i.sent_at, received_at = i.received_at,
+    replayed_at = i.replayed_at,
     patient_id = CASE WHEN r.who IS DISTINCT FROM i.who THEN i.patient_id ELSE r.patient_id END,
     who = i.who, stored_at = now()
 FROM incoming_reading AS i

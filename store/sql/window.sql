@@ -6,14 +6,14 @@ CROSS JOIN LATERAL (
     SELECT device_id, node_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
            clock::text, who, session_id,
            coalesce(context #>> '{session,done}', '0') NOT IN ('0', 'false') AS session_done,
-           received_at, '' AS beside
+           coalesce(replayed_at, received_at) AS received_at, '' AS beside
     FROM reading
     WHERE reading.patient_id = wanted.patient_id AND measured_at >= wanted.since
       AND (kind = 'bp' OR flags & %(failed)s <> 0)
     UNION ALL
     -- What claims the place of another reading is judged as well.
     SELECT device_id, node_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
-           'other', NULL, NULL, false, received_at, boot || ':' || seq
+           'other', NULL, NULL, false, coalesce(replayed_at, received_at), boot || ':' || seq
     FROM reading_conflict
     WHERE reading_conflict.patient_id = wanted.patient_id AND measured_at >= wanted.since
       AND (kind = 'bp' OR flags & %(failed)s <> 0)) AS r
@@ -27,14 +27,14 @@ CROSS JOIN LATERAL (
     SELECT device_id, node_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
            clock::text, who, session_id,
            coalesce(context #>> '{session,done}', '0') NOT IN ('0', 'false') AS session_done,
-           received_at, '' AS beside
+           coalesce(replayed_at, received_at) AS received_at, '' AS beside
     FROM reading
     WHERE reading.device_id = wanted.device_id AND measured_at >= wanted.since AND patient_id IS NULL
       AND (kind = 'bp' OR flags & %(failed)s <> 0)
     UNION ALL
     -- What claims the place of another reading is judged as well.
     SELECT device_id, node_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
-           'other', NULL, NULL, false, received_at, boot || ':' || seq
+           'other', NULL, NULL, false, coalesce(replayed_at, received_at), boot || ':' || seq
     FROM reading_conflict
     WHERE reading_conflict.device_id = wanted.device_id AND measured_at >= wanted.since AND patient_id IS NULL
       AND (kind = 'bp' OR flags & %(failed)s <> 0)) AS r
