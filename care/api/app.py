@@ -13,6 +13,7 @@ from care.api import (
     places,
     problem,
     readings,
+    rejects,
     sign_in,
     staff,
 )
@@ -29,6 +30,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     staff.router,
     patients.router,
     readings.router,
+    rejects.router,
     medication.router,
     episodes.router,
     nodes.router,

@@ -1,6 +1,5 @@
-"""What was measured: readings, dense series, what nobody owns yet, what was refused."""
+"""What was measured: readings, dense series, what nobody owns yet."""
 
-import base64
 from datetime import datetime
 from typing import Annotated
 
@@ -8,10 +7,10 @@ from fastapi import APIRouter, Query
 
 from care.api import reading_view
 from care.api.deps import Db, Limit, Me, Now, PatientInScope, Since, Until, note
-from care.api.problem import PROBLEMS, missing
+from care.api.problem import PROBLEMS
 from care.api.reading_view import BlockBody, ReadingBody
 from care.api.shapes import Told
-from store import node, reading_query
+from store import reading_query
 
 router = APIRouter(prefix="/api", tags=["readings"], responses=PROBLEMS)
 
@@ -46,32 +45,6 @@ class UnassignedReadings(Told):
     """What waits to be assigned, newest first."""
 
     readings: list[UnassignedBody]
-
-
-class RejectBody(Told):
-    """One refusal: where in the message, what was got, and the message as it came."""
-
-    id: int
-    received_at: datetime
-    node: str | None
-    topic: str
-    boot: int | None
-    seq: int | None
-    code: str
-    path: str | None
-    got: str | None
-    reason: str
-    kept: int
-    dropped: int
-    payload: str
-    payload_is: str
-
-
-class Rejects(Told):
-    """Newest first; `next_before` continues, null at the end."""
-
-    rejects: list[RejectBody]
-    next_before: int | None
 
 
 @router.get(
@@ -141,51 +114,3 @@ async def list_unassigned(me: Me, conn: Db, now: Now, limit: Limit = 100) -> obj
         for row in rows
     ]
     return {"readings": told}
-
-
-@router.get("/rejects", operation_id="list_rejects", response_model=Rejects)
-async def list_rejects(
-    me: Me,
-    conn: Db,
-    now: Now,
-    node_id: Annotated[str | None, Query(alias="node", pattern=r"^[a-z0-9]{8,24}$")] = None,
-    since: Since = None,
-    before: Annotated[int, Query(ge=1, le=2**63 - 1)] = 2**63 - 1,
-    limit: Limit = 100,
-) -> object:
-    """What was refused and why, newest first: the device was told the same on its `fb` topic."""
-    if node_id is not None:
-        found = await node.find_visible(conn, node_id=node_id, staff_id=me.staff_id)
-        if found is None:
-            raise missing()
-    rows = await reading_query.rejects(
-        conn, staff_id=me.staff_id, node_id=node_id, since=since, before=before, limit=limit
-    )
-    await note(conn, me, now, "list", "rejects", node_id or "", count=len(rows))
-    return {
-        "rejects": [_reject(row) for row in rows],
-        "next_before": rows[-1].id if len(rows) == limit else None,
-    }
-
-
-def _reject(row: reading_query.Reject) -> RejectBody:
-    try:
-        payload, payload_is = row.payload.decode("utf-8"), "text"
-    except UnicodeDecodeError:
-        payload, payload_is = base64.b64encode(row.payload).decode("ascii"), "base64"
-    return RejectBody(
-        id=row.id,
-        received_at=row.received_at,
-        node=row.node_id,
-        topic=row.topic,
-        boot=row.boot,
-        seq=row.seq,
-        code=row.code,
-        path=row.path,
-        got=row.got,
-        reason=row.reason,
-        kept=row.kept,
-        dropped=row.dropped,
-        payload=payload,
-        payload_is=payload_is,
-    )

@@ -9,7 +9,7 @@ import pytest
 
 from contract.vitals import FLAGS
 from runtime.clock import ManualClock
-from store import block, device, reading, reject
+from store import block, device, reading
 from store.block import BlockRow
 from store.partition import Partitions, month_of
 from store.pool import Connection
@@ -205,36 +205,6 @@ async def test_what_nobody_owns_names_the_candidates(
     assert told["patient_id"] is None
     assert told["candidates"] == [village.patients["zhang"]]
     assert (await api.get("stranger", "/api/unassigned")).json()["readings"] == []
-
-
-async def test_rejects_show_the_message_as_it_came(
-    api: Caller, conn: Connection, village: Village, clock: ManualClock
-) -> None:
-    """Code, path, reason and payload, for those who mend nodes, in their scope only."""
-    for name, payload in (("zhang", b'{"v":0'), ("zhao", b"\xff\x00")):
-        row = reject.RejectRow(
-            received_at=clock.now(),
-            node_id=village.nodes[name],
-            topic=f"hh/1/up/{village.nodes[name]}/obs",
-            boot=None,
-            seq=None,
-            code="E2001",
-            path="",
-            got=None,
-            reason="broken JSON",
-            payload=payload,
-        )
-        await reject.keep(conn, [row])
-    mine = (await api.get("lead", "/api/rejects")).json()["rejects"]
-    assert [(r["code"], r["payload"], r["payload_is"]) for r in mine] == [
-        ("E2001", '{"v":0', "text")
-    ]
-    every = (await api.get("admin", "/api/rejects?limit=1")).json()
-    assert every["rejects"][0]["payload_is"] == "base64"
-    rest = (await api.get("admin", f"/api/rejects?before={every['next_before']}")).json()
-    assert [r["node"] for r in rest["rejects"]] == [village.nodes["zhang"]]
-    other = await api.get("lead", f"/api/rejects?node={village.nodes['zhao']}")
-    assert other.status_code == 404
 
 
 async def test_every_look_at_a_patient_is_in_the_audit(

@@ -34,11 +34,13 @@ ROLES = {
     "unbind_device": _LEADS,
     "revoke_node": _LEADS,
     "renew_node_password": _LEADS,
+    "replay_rejects": _LEADS,
     "add_patient": _DOCTORS,
     "add_plan_item": _DOCTORS,
     "change_plan_item": _DOCTORS,
     "stop_plan_item": _DOCTORS,
 }
+SCOPED = ("patient_id", "node_id", "episode_id", "reject_id")
 BODIES: dict[str, Any] = {
     "add_area": {"name": "x", "level": "nowhere"},  # never succeeds: the matrix changes nothing
     "add_team": {"name": "x", "area_id": 999_999},
@@ -66,12 +68,13 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def of_zhao(path: str, village: Village, episode: int) -> str:
-    """The path with the ids of the other county's patient, node and episode."""
+def of_zhao(path: str, village: Village, episode: int, refused: int) -> str:
+    """The path with the ids of the other county's patient, node, episode and refusal."""
     ids: dict[str, object] = {
         "patient_id": village.patients["zhao"],
         "node_id": village.nodes["zhao"],
         "episode_id": episode,
+        "reject_id": refused,
         "item_id": 1,
         "team_id": village.teams["west"],
         "staff_id": 999_999,
@@ -96,18 +99,31 @@ async def episode_of_zhao(conn: Connection, village: Village, clock: ManualClock
     return int(row[0])
 
 
+async def reject_of_zhao(conn: Connection, village: Village, clock: ManualClock) -> int:
+    """A message refused in the other county."""
+    cursor = await conn.execute(
+        "INSERT INTO reject (received_at, node_id, topic, code, path, reason, payload)"
+        " VALUES (%s, %s, 't', 'E2001', '', 'broken', '{') RETURNING id",
+        (clock.now(), village.nodes["zhao"]),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 async def test_p48_every_cell_of_the_matrix(
     api: Caller, conn: Connection, village: Village, clock: ManualClock
 ) -> None:
     """Nobody: 401. A role that may not: 403. Out of scope: 404 like what does not exist."""
     episode = await episode_of_zhao(conn, village, clock)
+    refused = await reject_of_zhao(conn, village, clock)
     document = (await api.get(None, "/api/openapi.json")).json()
     nothing = (await api.get("admin", "/api/patients/987654321")).json()
     checked = 0
     for operation, method, template in operations(document):
         if operation in OPEN_TO_ALL or operation == "sign_out":
             continue
-        path = of_zhao(template, village, episode)
+        path = of_zhao(template, village, episode, refused)
         body = BODIES.get(operation, {} if method in ("POST", "PUT") else None)
         assert (await api.ask(None, method, path, body)).status_code == 401, operation
         roles = ROLES.get(operation, _EVERY_ROLE)
@@ -117,9 +133,7 @@ async def test_p48_every_cell_of_the_matrix(
             role = who if who in ("admin", "lead", "nurse") else "doctor"
             answer = await api.ask(who, method, path, body)
             told = (operation, who, answer.status_code, answer.text[:200])
-            scoped = any(
-                f"{{{name}}}" in template for name in ("patient_id", "node_id", "episode_id")
-            )
+            scoped = any(f"{{{name}}}" in template for name in SCOPED)
             if role not in roles:
                 # Scope is looked at first or after: either way nothing is learnt.
                 assert answer.status_code in ({403, 404} if scoped else {403}), told
