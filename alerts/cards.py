@@ -137,7 +137,7 @@ def _what(piece: Evidence, locale: str) -> str:
 def _reading(piece: Evidence, locale: str) -> str:
     vital = VITALS.get(piece.kind)
     name = vital.names.of(locale) if vital else piece.kind
-    numbers = [_number(value) for value in piece.values[: 2 if piece.kind == "bp" else 1]]
+    numbers = [_number(value) for value in piece.values[: vital.leading if vital else 1]]
     known = "/".join(number for number in numbers if number)
     return f"{name} {known}".strip()
 

@@ -111,6 +111,12 @@ class Vital(Struct, frozen=True, kw_only=True):
         """Sent as named columns `c`; otherwise as scalars `y`."""
         return len(self.parts) > 1
 
+    @property
+    def leading(self) -> int:
+        """How many parts, from the first, make up what people call the value: `148/91`."""
+        places = (at for at, part in enumerate(self.parts) if not part.required)
+        return max(1, next(places, len(self.parts)))
+
 
 class Flag(Struct, frozen=True, kw_only=True):
     """A flag of a reading. `by` is who sets it; `counts` is False where it keeps the reading
@@ -147,9 +153,20 @@ def _range(raw: Any, what: str) -> Range:
     return low, high
 
 
+def _unit_name(raw: dict[str, Any]) -> UnitName:
+    names = _names(raw, raw["ucum"])
+    return UnitName(ucum=raw["ucum"], symbol=raw.get("symbol", raw["ucum"]), names=names)
+
+
+def _own_units(vitals: list[dict[str, Any]]) -> list[UnitName]:
+    """Units that a vital sign names itself, because no other one is measured in them."""
+    units = [unit for vital in vitals for part in vital["parts"] for unit in part["units"]]
+    return [_unit_name(unit) for unit in units if "zh" in unit or "en" in unit]
+
+
 def _unit(raw: dict[str, Any], possible: Range, known: Mapping[str, UnitName]) -> Unit:
     if raw["ucum"] not in known:
-        raise DictionaryError(f"unit {raw['ucum']} has no name")
+        raise DictionaryError(f"unit {raw['ucum']} has no name: give it zh and en")
     plain = Unit(
         ucum=raw["ucum"],
         possible=possible,
@@ -240,10 +257,7 @@ def _once(keys: list[Any], what: str) -> None:
 def parse(text: str) -> Dictionary:
     """Read a dictionary; raises DictionaryError where it contradicts itself."""
     raw = yaml.safe_load(text)
-    units = [
-        UnitName(ucum=unit["ucum"], symbol=unit["symbol"], names=_names(unit, unit["ucum"]))
-        for unit in raw["units"]
-    ]
+    units = [*map(_unit_name, raw["units"]), *_own_units(raw["vitals"])]
     known = {unit.ucum: unit for unit in units}
     flags = [_flag(flag) for flag in raw["flags"]]
     vitals = [_vital(vital, known) for vital in raw["vitals"]]

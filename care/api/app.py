@@ -16,6 +16,7 @@ from care.api import (
     rejects,
     sign_in,
     staff,
+    vital_signs,
 )
 from care.api.deps import Care
 from care.api.gate import Gate
@@ -30,6 +31,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     staff.router,
     patients.router,
     readings.router,
+    vital_signs.router,
     rejects.router,
     medication.router,
     episodes.router,

@@ -1,5 +1,6 @@
 """How the console writes times, people and values. Pure: `now` and the zone are passed in."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -82,13 +83,18 @@ def pressure(sys: float | None, dia: float | None) -> str:
     return f"{number(sys)}/{number(dia)}"
 
 
-def reading(kind: str, values: tuple[float | None, ...]) -> tuple[str, str]:
+def reading(kind: str, values: Sequence[float | None]) -> tuple[str, str]:
     """Any reading and its unit: `186/112` and `mmHg` for a pressure."""
-    if kind == "bp":
-        return pressure(values[0], values[1]), "mmHg"
     vital = VITALS.get(kind)
-    unit = UNITS.get(vital.parts[0].unit) if vital else None
-    return number(values[0]), unit.symbol if unit else ""
+    if vital is None:
+        return number(values[0]), ""
+    told = "/".join(number(value) for value in values[: vital.leading])
+    return told, unit_symbol(vital.parts[0].unit)
+
+
+def unit_symbol(ucum: str) -> str:
+    """A unit as people write it."""
+    return UNITS[ucum].symbol
 
 
 def kind_name(say: Say, kind: str) -> str:
