@@ -17,6 +17,7 @@ from care.console.patient_episodes import EpisodesPart
 from care.console.patient_plan import PlanPart
 from care.console.patient_readings import ReadingsPart
 from care.console.patient_summary import SummaryPart
+from care.console.patient_vitals import VitalsPart
 from care.console.pieces import element, label, link
 from care.console.problem import not_found
 from care.console.visitor import Console, Visitor, to_sign_in
@@ -101,6 +102,7 @@ class _PatientPage:
             with element("div", "columns__main"):
                 self._chart_part(target)
                 self.readings = ReadingsPart(page, person)
+                self.vitals = VitalsPart(page, person)
             with element("div", "columns__side"):
                 self.episodes = EpisodesPart(page, person, self.refresh)
                 self.plan = PlanPart(page, person, self.refresh)
@@ -134,6 +136,7 @@ class _PatientPage:
         async with page.console.transaction() as conn:
             pressures = await chart.pressures(conn, patient_id=person.id, since=since, until=until)
             doses = await chart.doses(conn, patient_id=person.id, since=month, until=until)
+            await self.vitals.refresh(conn, self.days, now)
             await self.episodes.refresh(conn, now)
             await self.plan.refresh(conn, now)
             await self.devices.refresh(conn, person.id, now)

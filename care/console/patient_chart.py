@@ -63,6 +63,46 @@ class Span(Struct, frozen=True):
         return int(local.timestamp() * 1000)
 
 
+def time_axis(span: Span) -> Options:
+    """The days below a chart."""
+    return {
+        "type": "time",
+        "gridIndex": 0,
+        "min": span.wall(span.since),
+        "max": span.wall(span.until),
+        "minInterval": 24 * 3600 * 1000,
+        "axisLine": {"lineStyle": {"color": "#c7d0d8"}},
+        "axisTick": {"show": False},
+        "axisLabel": {
+            "formatter": "{MM}-{dd}",
+            "fontSize": 14,
+            "color": INK,
+            "hideOverlap": True,
+            "showMinLabel": False,
+            "showMaxLabel": False,
+        },
+        "splitLine": {"show": True, "lineStyle": {"color": "#edf1f4"}},
+    }
+
+
+def base(series: Sequence[Options]) -> Options:
+    """What every chart has in common: the words, the tip at the pointer, the legend."""
+    return {
+        "useUTC": True,
+        "animation": False,
+        "textStyle": {"fontFamily": FONT, "color": INK},
+        "tooltip": {
+            "trigger": "axis",
+            "renderMode": "richText",
+            "confine": True,
+            "axisPointer": {"type": "line", "link": [{"xAxisIndex": "all"}]},
+        },
+        "axisPointer": {"link": [{"xAxisIndex": "all"}]},
+        "legend": _legend(series),
+        "series": list(series),
+    }
+
+
 def drugs(doses: Sequence[Dose]) -> list[str]:
     """The lanes, in the order the medicines first come."""
     return list(dict.fromkeys(dose.drug for dose in doses))
@@ -80,21 +120,10 @@ def options(
     lanes = drugs(doses)
     series = [*_pressures(say, pressures, target, span), *_doses(say, doses, lanes, span)]
     return {
-        "useUTC": True,
-        "animation": False,
-        "textStyle": {"fontFamily": FONT, "color": INK},
-        "tooltip": {
-            "trigger": "axis",
-            "renderMode": "richText",
-            "confine": True,
-            "axisPointer": {"type": "line", "link": [{"xAxisIndex": "all"}]},
-        },
-        "axisPointer": {"link": [{"xAxisIndex": "all"}]},
-        "legend": _legend(series),
+        **base(series),
         "grid": _grids(lanes),
         "xAxis": _time_axes(lanes, span),
         "yAxis": _value_axes(pressures, target, lanes),
-        "series": series,
     }
 
 
@@ -122,28 +151,9 @@ def _grids(lanes: Sequence[str]) -> list[Options]:
 
 
 def _time_axes(lanes: Sequence[str], span: Span) -> list[Options]:
-    shared: Options = {
-        "type": "time",
-        "min": span.wall(span.since),
-        "max": span.wall(span.until),
-        "minInterval": 24 * 3600 * 1000,
-        "axisLine": {"lineStyle": {"color": "#c7d0d8"}},
-        "axisTick": {"show": False},
-    }
-    labels = {
-        "formatter": "{MM}-{dd}",
-        "fontSize": 14,
-        "color": INK,
-        "hideOverlap": True,
-        "showMinLabel": False,
-        "showMaxLabel": False,
-    }
-    lines = {"show": True, "lineStyle": {"color": "#edf1f4"}}
-    axes = [{**shared, "gridIndex": 0, "axisLabel": labels, "splitLine": lines}]
-    if lanes:
-        hidden = {"show": False}
-        axes.append({**shared, "gridIndex": 1, "axisLabel": hidden, "splitLine": lines})
-    return axes
+    axis = time_axis(span)
+    hidden = {**axis, "gridIndex": 1, "axisLabel": {"show": False}}
+    return [axis, hidden] if lanes else [axis]
 
 
 def _value_axes(

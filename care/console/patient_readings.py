@@ -7,6 +7,7 @@ from typing import Final
 from care.console import words
 from care.console.frame import Frame
 from care.console.pieces import button, element, label, pill
+from care.console.reading_marks import marks
 from care.console.table import table
 from measures.target import is_severe
 from store.chart import Patient, Pressure
@@ -63,23 +64,8 @@ class ReadingsPart:
             label(words.number(one.pulse), tag="td")
             with element("td"):
                 with element("div", "pills"):
-                    self._marks(one, now, severe=severe)
+                    if severe:
+                        pill(say("readings.severe"), "high")
+                    marks(say, one, self.person.time_zone, now)
                 label(say("readings.clock", clock=say.known("clock", one.clock, one.clock)), "fine")
             label(words.moment(say, one.received_at, self.person.time_zone, now), tag="td")
-
-    def _marks(self, one: Pressure, now: datetime, *, severe: bool) -> None:
-        say = self.page.say
-        if severe:
-            pill(say("readings.severe"), "high")
-        for name in words.flags(say, one.flags):
-            pill(name, "plain")
-        if one.conflict:
-            pill(say("readings.conflict"), "medium")
-        if one.corrected:
-            pill(say("readings.corrected"), "plain")
-        late = one.received_at - one.measured_at
-        if late > words.LATE_AFTER:
-            pill(say("readings.late", span=words.span(say, late)), "late")
-        if one.claimed_at is not None:
-            when = words.moment(say, one.claimed_at, self.person.time_zone, now)
-            pill(say("readings.claimed", when=when), "unconfirmed")
