@@ -4,6 +4,7 @@ Every query takes the staff id and shows only what that person's scope allows: r
 in it; what came from no node of ours is for administrators.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +17,7 @@ from store.pool import Connection
 
 _SQL = queries("reject_query")
 
+_NUMBER: Final = re.compile(r"/[0-9]+(?=/|$)")
 # What one press may have taken again; a whole night of one device is less.
 MOST_AT_ONCE: Final = 5000
 
@@ -115,6 +117,11 @@ class AlikeLine(Struct, frozen=True, kw_only=True):
     replay_asked_at: datetime | None
     replayed_at: datetime | None
     replay_result: str | None
+
+
+def place_of(path: str | None) -> str:
+    """A path with the numbers of entries left out, as `kinds` tells it: `/ser/*/u`."""
+    return _NUMBER.sub("/*", path or "")
 
 
 async def products(

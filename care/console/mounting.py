@@ -8,9 +8,11 @@ from nicegui import ui
 
 from care.console import (
     assets,
+    code_page,
     patient,
     patients,
     problem,
+    reject_detail,
     rejects,
     sign_in,
     unassigned,
@@ -27,7 +29,10 @@ from store.pool import Pool
 BRAND: Final = "#0f5c63"
 GOOD: Final = "#1d6b3f"
 BAD: Final = "#a61b1b"
-PAGES: Final = (worklist, patients, patient, unassigned, rejects, problem)
+PAGES: Final = (
+    *(worklist, patients, patient, unassigned),
+    *(rejects, reject_detail, code_page, problem),
+)
 
 
 class ConsoleSettings(Protocol):
