@@ -9,7 +9,7 @@ from typing import Any, Self
 import structlog
 from psycopg import AsyncConnection
 
-from contract.acl import ACL, DOWNLINK_USER, INGEST_USER
+from contract.acl import ACL, CLAIMS_USER, DOWNLINK_USER, INGEST_USER
 from contract.instants import to_millis
 from hub import logs, readiness
 from hub.credentials import Credentials
@@ -18,13 +18,17 @@ from hub.keeper import Keeper
 from hub.listening import Listening, decide, demand_free, settle_port
 from hub.parts import RoomPart, ServerPart
 from hub.reaching import demand_broker, demand_database, told_of_database
+from hub.renewal import keep_renewed
 from hub.settings import ROOMS, UpSettings
 from hub.technical import TechnicalAlarms
 from hub.watch import watch_database
+from runtime.account import service_account
+from runtime.authority import Authority
 from runtime.clock import Clock, SystemClock
-from runtime.mosquitto_server import MosquittoServer
+from runtime.mosquitto_server import MosquittoServer, Secured
 from runtime.postgres_server import PostgresServer
 from runtime.running import read_pid
+from runtime.sealing import prepare_key
 from runtime.settings import Broker, parse_broker_url
 from runtime.supervision import run_tasks
 from store.health import takes_commits
@@ -62,6 +66,7 @@ class Hub:
         self.not_ready: list[str] = []
         self.where = Listening("127.0.0.1", "127.0.0.1", None)
         self.broker: MosquittoServer | None = None
+        self.authority: Authority | None = None
         self._clock = clock or SystemClock()
         self._show_password = show_password
         self._held = ExitStack()
@@ -88,7 +93,11 @@ class Hub:
         account = self.home.prepare()
         self._held.enter_context(self.home.locked())
         try:
-            self.where = decide(self.settings.listen, self.home.tls, self._clock, account)
+            prepare_key(self.home.unit_key)
+            self.authority = Authority.prepare(self.home.authority, self._clock)
+            self.where = decide(
+                self.settings.listen, self.authority, self.home.tls, self._clock, account
+            )
             self._settle_http()
             await self._demand_given()
             await self._start_servers()
@@ -122,6 +131,10 @@ class Hub:
             "mqtt_host": self.mqtt_host,
             "mqtt_port": self.mqtt_port,
             "mqtt_tls": self._device_broker().tls,
+            # These two always have TLS: for passwords, and for certificates.
+            "mqtt_tls_port": self.broker.password_port if self.broker else None,
+            "mqtts_port": self.broker.certificate_port if self.broker else None,
+            "ca": str(self.home.ca),
             "http_url": self.http_url,
             "certificate": str(self.where.tls.certificate) if self.where.tls else None,
             # Without, somebody else's broker must be told about new nodes by hand.
@@ -170,15 +183,29 @@ class Hub:
         self.broker = MosquittoServer(
             self.home.mosquitto,
             acl=ACL,
-            services=(INGEST_USER, DOWNLINK_USER),
+            services=(INGEST_USER, DOWNLINK_USER, CLAIMS_USER),
             port=settle_port(kept, self.settings.mqtt_port, _MQTT_PORT, address),
             address=address,
             tls=self.where.tls,
+            secured=self._secured(),
             log=self.home.log / "mosquitto.log",
             secrets=self.home.secrets,
         )
         await self.keeper.start(ServerPart(self.broker))
         self.mqtt_host, self.mqtt_port = self.where.name, self.broker.port
+
+    def _secured(self) -> Secured | None:
+        if self.authority is None:
+            return None
+        return Secured(
+            server=self.authority.serve_as(
+                self.home.tls, self.where.names, self._clock, service_account()
+            ),
+            authority_pem=self.authority.pem,
+            revocations=self.authority.revocations((), now=self._clock.now()),
+            password_port=self.settings.mqtt_tls_port,
+            certificate_port=self.settings.mqtts_port,
+        )
 
     async def _prepare_database(self) -> None:
         from care.people.first_start import ensure_administrator
@@ -210,7 +237,9 @@ class Hub:
         url, rules = self.database_url, self.settings.watch
         tasks["watch"] = watch_database(lambda: takes_commits(url), self.alarms, rules)
         if self.broker is not None:
-            tasks["credentials"] = Credentials(self.broker, self._clock).follow(url)
+            followed = Credentials(self.broker, self._clock, self.authority)
+            tasks["credentials"] = followed.follow(url)
+            tasks["certificates"] = keep_renewed(self._secured, self.broker)
         return tasks
 
     async def _until_ready(self, rooms: list[str], since_ms: int) -> None:
@@ -234,6 +263,8 @@ class Hub:
             found["BROKER_URL"] = self.service_broker_url(users[room])
         if room == "care":
             found |= self._care_environment()
+        if room == "downlink" and self.broker is not None:
+            found |= self._claims_environment(self.broker)
         if self.settings.metrics_port:
             found["METRICS_PORT"] = str(self.settings.metrics_port + ROOMS.index(room))
         if self.settings.webhook:
@@ -241,6 +272,17 @@ class Hub:
             found["TECHNICAL_WEBHOOK_SECRET"] = self.settings.webhook.secret
         named = {f"HEARTHBEAT_{key}": value for key, value in found.items()}
         return {**named, **self.settings.environment}
+
+    def _claims_environment(self, broker: MosquittoServer) -> dict[str, str]:
+        """What downlink needs to make nodes of units; with a foreign broker it does not."""
+        return {
+            "CLAIMS_URL": broker.service_url(CLAIMS_USER),
+            "AUTHORITY": str(self.home.authority),
+            "UNIT_KEY": str(self.home.unit_key),
+            "DEVICE_MQTT_HOST": self.mqtt_host,
+            "DEVICE_MQTT_TLS_PORT": str(broker.password_port),
+            "DEVICE_MQTTS_PORT": str(broker.certificate_port),
+        }
 
     def _care_environment(self) -> dict[str, str]:
         broker = self._device_broker()
@@ -252,6 +294,7 @@ class Hub:
             "DEVICE_MQTT_HOST": broker.host,
             "DEVICE_MQTT_PORT": str(broker.port),
             "DEVICE_MQTT_TLS": str(broker.tls),
+            "UNIT_KEY": str(self.home.unit_key),
         }
         if self.where.tls:
             found["TLS_CERTIFICATE"], found["TLS_KEY"] = map(str, self.where.tls)

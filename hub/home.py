@@ -33,6 +33,11 @@ class Home:
         self.log = self.root / "log"
         self.secrets = self.root / "secrets"
         self.tls = self.root / "tls"
+        # The hub's own certificate authority; `ca` is the part of it that others may have.
+        self.authority = self.root / "authority"
+        self.ca = self.authority / "ca.crt"
+        # Seals the factory secrets of units in the database.
+        self.unit_key = self.secrets / "units"
         self.postgres = self.root / "postgres"
         self.mosquitto = self.root / "mosquitto"
         self.address_file = self.run / "hub.json"

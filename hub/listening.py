@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from hub.settings import Listen
 from runtime.account import Account
-from runtime.certificate import self_signed
+from runtime.authority import Authority, TlsFiles
 from runtime.clock import Clock
 from runtime.free_port import free_port, is_free
-from runtime.mosquitto_server import TlsFiles
 from runtime.private_files import private_directory, write_private
 from runtime.running import read_pid, wait_until
 
@@ -20,11 +19,20 @@ class RefusedError(RuntimeError):
 
 
 class Listening(NamedTuple):
-    """The address to bind, the name others use for it, and the certificate if there is one."""
+    """The address to bind, the name others use for it, and the certificate if there is one.
+
+    `tls` is for the console and the usual port of devices, where it may be missing; the two ports
+    that always have TLS are for `names`, with certificates of the hub's own authority.
+    """
 
     address: str
     name: str
     tls: TlsFiles | None
+
+    @property
+    def names(self) -> list[str]:
+        """Everything the hub's own certificate has to say."""
+        return list(dict.fromkeys([self.name, "localhost", "127.0.0.1", self.local]))
 
     @property
     def local(self) -> str:
@@ -38,7 +46,9 @@ class Listening(NamedTuple):
         return f"{'https' if self.tls else 'http'}://{host}:{port}"
 
 
-def decide(listen: Listen, folder: Path, clock: Clock, account: Account | None) -> Listening:
+def decide(
+    listen: Listen, authority: Authority, folder: Path, clock: Clock, account: Account | None
+) -> Listening:
     """Check what was asked for and get the certificate ready. Raises RefusedError."""
     address = _address(listen.address)
     wants_tls = listen.self_signed or listen.tls_certificate is not None
@@ -51,9 +61,13 @@ def decide(listen: Listen, folder: Path, clock: Clock, account: Account | None) 
             "with --insecure"
         )
     name = listen.public_name or _name(address)
+    plain = Listening(str(address), name, None)
+    if listen.tls_certificate is not None and listen.tls_key is not None:
+        given = _given(listen.tls_certificate, listen.tls_key, folder, account)
+        return plain._replace(tls=given)
     if not wants_tls:
-        return Listening(str(address), name, None)
-    return Listening(str(address), name, _certificate(listen, folder, name, clock, account))
+        return plain
+    return plain._replace(tls=authority.serve_as(folder, plain.names, clock, account))
 
 
 def settle_port(file: Path, asked: int | None, preferred: int, address: str) -> int:
@@ -86,16 +100,12 @@ def _name(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     return socket.gethostname() if address.is_unspecified else str(address)
 
 
-def _certificate(
-    listen: Listen, folder: Path, name: str, clock: Clock, account: Account | None
-) -> TlsFiles:
-    if listen.tls_certificate is None or listen.tls_key is None:
-        return self_signed(folder, [name, "localhost", "127.0.0.1"], clock, account)
-    # Copies, because the broker's account usually may not read the original key.
+def _given(certificate: Path, key: Path, folder: Path, account: Account | None) -> TlsFiles:
+    """Copies, because the broker's account usually may not read the original key."""
     private_directory(folder, account)
     files = TlsFiles(folder / "given.crt", folder / "given.key")
     try:
-        for copy, original in zip(files, (listen.tls_certificate, listen.tls_key), strict=True):
+        for copy, original in zip(files, (certificate, key), strict=True):
             write_private(copy, original.read_text(encoding="ascii"), account)
     except (OSError, UnicodeDecodeError) as error:
         raise RefusedError(f"cannot read the certificate or its key: {error}") from error

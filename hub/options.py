@@ -39,6 +39,24 @@ MqttPort = Annotated[
     int | None,
     typer.Option(min=0, max=65535, help="For devices; without: 1883 if it is free; 0: any."),
 ]
+MqttTlsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--mqtt-tls-port",
+        min=0,
+        max=65535,
+        help="For devices with a password, over TLS; without: 8884 if it is free; 0: any.",
+    ),
+]
+MqttsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--mqtts-port",
+        min=0,
+        max=65535,
+        help="For devices with a certificate; without: 8883 if it is free; 0: any.",
+    ),
+]
 HttpPort = Annotated[
     int | None,
     typer.Option(min=0, max=65535, help="Console, API; without: 8080 if it is free; 0: any."),
@@ -57,7 +75,7 @@ TlsCertificate = Annotated[
 ]
 TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")]
 SelfSigned = Annotated[
-    bool, typer.Option("--self-signed", help="Make a certificate and keep it in DIR/tls.")
+    bool, typer.Option("--self-signed", help="Use a certificate of the hub's own authority.")
 ]
 Insecure = Annotated[
     bool, typer.Option("--insecure", help="Listen beyond this machine without TLS.")

@@ -29,6 +29,9 @@ class UpSettings:
 
     data: Path
     mqtt_port: int | None = None
+    # With TLS always: for passwords, and for certificates of the hub's own authority.
+    mqtt_tls_port: int | None = None
+    mqtts_port: int | None = None
     http_port: int | None = None
     # With a URL that server is used and none of our own is started.
     database_url: str | None = None

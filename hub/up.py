@@ -35,6 +35,8 @@ def up(
     *,
     data: options.Data = Path("hearthbeat-data"),
     mqtt_port: options.MqttPort = None,
+    mqtt_tls_port: options.MqttTlsPort = None,
+    mqtts_port: options.MqttsPort = None,
     http_port: options.HttpPort = None,
     database_url: options.OwnDatabase = None,
     broker_url: options.OwnBroker = None,
@@ -58,6 +60,8 @@ def up(
     settings = UpSettings(
         data=data,
         mqtt_port=mqtt_port,
+        mqtt_tls_port=mqtt_tls_port,
+        mqtts_port=mqtts_port,
         http_port=http_port,
         database_url=database_url,
         broker_url=broker_url,
@@ -100,7 +104,12 @@ def show(hub: Hub, console: Console) -> None:
     """Say where everything is."""
     secured = "with TLS" if hub.where.tls else "without TLS"
     console.print(f"Console and API   {hub.http_url}")
-    console.print(f"MQTT for devices  {hub.mqtt_host}:{hub.mqtt_port} {secured}", markup=False)
+    host = hub.mqtt_host
+    console.print(f"MQTT for devices  {host}:{hub.mqtt_port} {secured}", markup=False)
+    if hub.broker is not None:
+        console.print(f"  password + TLS  {host}:{hub.broker.password_port}", markup=False)
+        console.print(f"  certificate     {host}:{hub.broker.certificate_port}", markup=False)
+        console.print(f"  authority       {hub.home.ca}", markup=False)
     console.print(f"Data and logs     {hub.home.root}", markup=False)
     if hub.where.tls:
         console.print(f"Certificate       SHA-256 {fingerprint(hub.where.tls.certificate)}")

@@ -1,10 +1,12 @@
-"""A Mosquitto of our own: a child process with generated configuration and two listeners.
+"""A Mosquitto of our own: a child process with generated configuration and its listeners.
 
-Devices speak to the first listener, where the client id is the user name; the hub's own services
-to the second, on loopback, with client ids of their own. The broker is volatile by design:
-persistence runs on a timer and keeps sessions, a reading is safe only with the hub's receipt.
+Clients speak to the first listener, where the client id is the user name; our own services to the
+second, on loopback, with client ids of their own. With `secured` there are two more, with TLS: one
+for passwords, and one for certificates, where the certificate's common name is the user name. The
+broker is volatile by design: persistence runs on a timer and keeps sessions.
 """
 
+import hashlib
 import secrets as random_secrets
 import shutil
 import signal
@@ -14,14 +16,17 @@ from typing import ClassVar, Final, NamedTuple
 
 from runtime import mqtt_probe, running
 from runtime.account import CannotRunServerError
+from runtime.authority import TlsFiles
 from runtime.embedded_server import EmbeddedServer
+from runtime.free_port import is_free
 from runtime.mosquitto_password import hash_password
 from runtime.private_files import private_directory, write_private
 
 _LOOPBACK: Final = "127.0.0.1"
-# Nobody works as this user. Its password changes with every file, which shows when the broker
-# has taken a new file over.
+# Nobody works as this user. Its password and the one topic it may write change with every change
+# of the files, which shows when the broker has taken them over.
 _PROBE: Final = "hub-probe"
+_USUAL: Final = {"password_port": 8884, "certificate_port": 8883}
 
 # max_queued_*: 0 is no limit; with one, Mosquitto drops and tells the publisher success.
 # max_packet_size, never message_size_limit: the latter acknowledges what it throws away.
@@ -58,20 +63,40 @@ certfile {certificate}
 keyfile {key}
 tls_version tlsv1.2
 """
+_PASSWORDS = """
+listener {port} {address}
+use_username_as_clientid true
+"""
+# The client id is the common name too: nobody takes over the session of another.
+_CERTIFICATES = """
+listener {port} {address}
+cafile {home}/ca.crt
+crlfile {home}/revoked.crl
+require_certificate true
+use_identity_as_username true
+use_username_as_clientid true
+"""
 
 
-class TlsFiles(NamedTuple):
-    """A certificate chain and its private key, both PEM."""
+class Secured(NamedTuple):
+    """The two listeners with TLS: the server's certificate, whose clients get in, their ports.
 
-    certificate: Path
-    key: Path
+    `revocations` is the list of revoked certificates to begin with, where none is kept. A port of
+    None is the kept one, else the usual one if it is free; 0 is the kept one, else any.
+    """
+
+    server: TlsFiles
+    authority_pem: str
+    revocations: str
+    password_port: int | None = None
+    certificate_port: int | None = None
 
 
 class MosquittoServer(EmbeddedServer):
     """One broker in one directory.
 
-    `acl` is the text of its ACL file; `services` are the users of the second listener, with
-    random passwords. Ports not given are kept from the last start, or taken free.
+    `acl` is the text of its ACL file to begin with; `services` are the users of the second
+    listener, with random passwords. Ports not given are kept from the last start, or taken free.
     """
 
     name: ClassVar[str] = "mosquitto"
@@ -89,19 +114,32 @@ class MosquittoServer(EmbeddedServer):
         hub_port: int | None = None,
         address: str = _LOOPBACK,
         tls: TlsFiles | None = None,
+        secured: Secured | None = None,
         log: Path | None = None,
         secrets: Path | None = None,
     ) -> None:
-        """`address` and `tls` are of the devices' listener; the other one is plain, on loopback."""
+        """`address` and `tls` are of the first listener; the second one is plain, on loopback.
+
+        `secured` adds the two with TLS, on `address` too.
+        """
         super().__init__(home, log, secrets)
         self.address = address
         self.services = services
         self._acl = acl
         self._tls = tls
+        self.secured = secured
         self._given = bool(port)
         self._hub_given = bool(hub_port)
         self.port = port or self._kept_port("port")
         self.hub_port = hub_port or self._kept_port("hub_port")
+        self.password_port = self.certificate_port = 0
+        if secured is not None:
+            self.password_port = self._wished("password_port", secured.password_port)
+            self.certificate_port = self._wished("certificate_port", secured.certificate_port)
+
+    def _wished(self, name: str, asked: int | None) -> int:
+        usual = _USUAL[name] if asked is None and is_free(_USUAL[name], self.address) else 0
+        return asked or self._kept_port(name) or usual
 
     def service_url(self, service: str) -> str:
         """Where one of the hub's services connects, with its password."""
@@ -116,10 +154,21 @@ class MosquittoServer(EmbeddedServer):
             self._end_leftover(pid)
         self.port = self._settle("port", self.port, given=self._given, address=self.address)
         self.hub_port = self._settle("hub_port", self.hub_port, given=self._hub_given)
-        write_private(self.home / "acl", self._acl, self.account)
+        if self.secured is not None:
+            self._prepare_secured(self.secured)
         write_private(self._configuration, self._configuration_text(), self.account)
-        if not (self.home / "passwords").exists():
+        if (self.home / "passwords").exists():
+            self._write_acl()
+        else:
             self.write_users({})
+
+    def _prepare_secured(self, secured: Secured) -> None:
+        for name in _USUAL:
+            given, port = bool(getattr(secured, name)), getattr(self, name)
+            setattr(self, name, self._settle(name, port, given=given, address=self.address))
+        write_private(self.home / "ca.crt", secured.authority_pem, self.account)
+        if not self._revocations.exists():
+            write_private(self._revocations, secured.revocations, self.account)
 
     def spawn(self) -> None:
         """Start the process, without waiting for it."""
@@ -128,32 +177,58 @@ class MosquittoServer(EmbeddedServer):
         write_private(self.home / "pid", f"{pid}\n")
 
     def is_ready(self) -> bool:
-        """Whether it lets a client in that knows the newest password."""
+        """Whether it works with the newest files."""
         return self.has_taken_over()
 
-    def write_users(self, hashes: Mapping[str, str]) -> None:
+    def write_users(
+        self, hashes: Mapping[str, str], *, acl: str | None = None, revocations: str | None = None
+    ) -> None:
         """Replace the password file: our own services and these users with their hashes.
 
-        It takes effect with `reload`, or at the next start.
+        With `acl` and `revocations` also the access list and the list of revoked certificates. It
+        takes effect with `reload`, or at the next start.
         """
         private_directory(self._secrets)
         write_private(self._secrets / _PROBE, random_secrets.token_hex(16))
+        self._acl = self._acl if acl is None else acl
+        self._write_acl()
+        if revocations is not None:
+            write_private(self._revocations, revocations, self.account)
         own = {name: hash_password(self._secret(name)) for name in (*self.services, _PROBE)}
         lines = [f"{name}:{hashed}\n" for name, hashed in {**hashes, **own}.items()]
         write_private(self.home / "passwords", "".join(lines), self.account)
 
-    def reload(self) -> None:
-        """Make the running broker read its password file; removed users lose their session.
+    def _write_acl(self) -> None:
+        probe = f"\nuser {_PROBE}\ntopic write {self._probe_topic()}\n"
+        write_private(self.home / "acl", self._acl + probe, self.account)
 
-        It pauses the broker (30 to 350 ms with 10,000 users): at most once a second.
+    def reload(self) -> None:
+        """Make the running broker read its files; users who were removed lose their session.
+
+        Who came in by a certificate that is revoked now does not (see `evict`). It pauses the
+        broker (30 to 350 ms with 10,000 users): at most once a second.
         """
         if self._process is not None and self.pid is not None:
             self._process.send_signal(signal.SIGHUP)
 
     def has_taken_over(self) -> bool:
-        """Whether the broker runs and works with the password file as last written."""
-        code = mqtt_probe.connect_code(_LOOPBACK, self.hub_port, _PROBE, self._secret(_PROBE))
+        """Whether the broker runs and works with passwords and access list as last written."""
+        secret, topic = self._secret(_PROBE), self._probe_topic()
+        return mqtt_probe.may_write(_LOOPBACK, self.hub_port, _PROBE, secret, topic)
+
+    def evict(self, client_id: str) -> bool:
+        """End this client's session, by taking it over for a moment; whether the broker did."""
+        code = mqtt_probe.connect_code(
+            _LOOPBACK, self.hub_port, _PROBE, self._secret(_PROBE), client_id=client_id
+        )
         return code == mqtt_probe.ACCEPTED
+
+    def _probe_topic(self) -> str:
+        return f"probe/{hashlib.sha256(self._secret(_PROBE).encode()).hexdigest()[:16]}"
+
+    @property
+    def _revocations(self) -> Path:
+        return self.home / "revoked.crl"
 
     @property
     def _configuration(self) -> Path:
@@ -163,7 +238,15 @@ class MosquittoServer(EmbeddedServer):
         text = _CONFIGURATION.format(
             home=self.home, hub_port=self.hub_port, port=self.port, address=self.address
         )
-        return text + (_TLS.format(**self._tls._asdict()) if self._tls else "")
+        text += _TLS.format(**self._tls._asdict()) if self._tls else ""
+        if self.secured is not None:
+            tls = _TLS.format(**self.secured.server._asdict())
+            for listener, port in (
+                (_PASSWORDS, self.password_port),
+                (_CERTIFICATES, self.certificate_port),
+            ):
+                text += listener.format(port=port, address=self.address, home=self.home) + tls
+        return text
 
 
 def program() -> str:

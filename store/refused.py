@@ -112,6 +112,18 @@ WORDS: Final[Mapping[str, tuple[Kind, str, str]]] = {
         "this device measures another patient at that time",
         "bind from a later time, which ends the earlier binding",
     ),
+    "unit_pkey": ("exists", "a unit of this serial is known", "check the serial"),
+    "unit_serial_check": (
+        "not_allowed",
+        "a serial is 4 to 32 letters, digits, hyphens and underscores",
+        "check the serial",
+    ),
+    "claim_one_open": (
+        "exists",
+        "the unit is bound already",
+        "release it first, where it is bound",
+    ),
+    "rotation_node_id_fkey": ("missing", "there is no such node", "list the nodes first"),
     "append_only": (
         "not_allowed",
         "what was recorded cannot be changed or removed",

@@ -35,6 +35,8 @@ CREATE TABLE claim (
 );
 CREATE UNIQUE INDEX claim_one_open ON claim (serial) WHERE ended_at IS NULL;
 CREATE UNIQUE INDEX claim_node ON claim (node_id) WHERE node_id IS NOT NULL;
+CREATE INDEX claim_issued ON claim (node_id)
+    WHERE issued_at IS NOT NULL AND completed_at IS NULL AND ended_at IS NULL;
 
 -- Certificates the hub's own authority gave to nodes.
 CREATE TABLE certificate (
@@ -43,10 +45,31 @@ CREATE TABLE certificate (
     not_before timestamptz NOT NULL,
     not_after timestamptz NOT NULL,
     issued_at timestamptz NOT NULL,
+    -- Replaced by another one: it is revoked then, so that the two overlap.
+    ends_at timestamptz,
     revoked_at timestamptz,
     CHECK (not_before < not_after)
 );
 CREATE INDEX certificate_node ON certificate (node_id);
+
+-- New credentials for a node, in two steps (asked -> key -> credential), each a command `rotate`.
+-- Of a password the hash waits here until the node has said that it keeps the new one.
+CREATE TABLE rotation (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    node_id text NOT NULL REFERENCES node,
+    asked_at timestamptz NOT NULL,
+    asked_by text NOT NULL,
+    at_once boolean NOT NULL DEFAULT false,   -- no overlap of the old certificate
+    step text NOT NULL DEFAULT 'asked'
+        CHECK (step IN ('asked', 'key', 'credential', 'done', 'failed')),
+    command_id text REFERENCES command,
+    password_hash text,
+    certificate text REFERENCES certificate,
+    why text,
+    ended_at timestamptz,
+    CHECK ((ended_at IS NOT NULL) = (step IN ('done', 'failed')))
+);
+CREATE UNIQUE INDEX rotation_one_open ON rotation (node_id) WHERE ended_at IS NULL;
 
 -- Wrong proofs and wrong codes, for the locks: by unit and by address, never by serial alone.
 CREATE TABLE claim_failure (
@@ -57,11 +80,14 @@ CREATE TABLE claim_failure (
     at timestamptz NOT NULL
 );
 CREATE INDEX claim_failure_recent ON claim_failure (serial, at);
+CREATE INDEX claim_failure_address ON claim_failure (address, at) WHERE address IS NOT NULL;
 
 CREATE TRIGGER credentials_changed AFTER INSERT OR UPDATE OR DELETE ON unit
     FOR EACH STATEMENT EXECUTE FUNCTION credentials_changed();
 CREATE TRIGGER credentials_changed AFTER INSERT OR UPDATE OR DELETE ON claim
     FOR EACH STATEMENT EXECUTE FUNCTION credentials_changed();
+CREATE TRIGGER downlink_wanted AFTER INSERT ON rotation
+    FOR EACH STATEMENT EXECUTE FUNCTION downlink_wanted();
 CREATE TRIGGER credentials_changed AFTER INSERT OR UPDATE OR DELETE ON certificate
     FOR EACH STATEMENT EXECUTE FUNCTION credentials_changed();
 CREATE TRIGGER console_wanted AFTER INSERT OR UPDATE ON claim

@@ -8,7 +8,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 import pytest
 
-from contract.acl import ACL, DOWNLINK_USER, INGEST_USER
+from contract.acl import ACL, CLAIMS_USER, DOWNLINK_USER, INGEST_USER
 from contract.topics import HUB_STATUS, dn, parse, up
 
 OWN, OTHER = "nodeaaaa1", "nodebbbb2"
@@ -106,6 +106,7 @@ def test_no_comment_stands_behind_a_rule() -> None:
     assert [line for line in rules if line.startswith("user")] == [
         f"user {INGEST_USER}",
         f"user {DOWNLINK_USER}",
+        f"user {CLAIMS_USER}",
     ]
 
 

@@ -11,7 +11,7 @@ from contract.instants import to_millis
 from contract.messages import Plan, PlanItem
 from gateway.settings import GatewaySettings
 from runtime.account import service_account
-from runtime.certificate import self_signed
+from runtime.authority import Authority
 from runtime.clock import ManualClock, SystemClock
 from runtime.mosquitto_server import MosquittoServer
 from tests.fixtures.fix_broker import SERVICES, LiveBroker
@@ -25,7 +25,8 @@ from tests.gateway.scripted_hub import ScriptedHub
 def secure_hub() -> Iterator[tuple[ScriptedHub, str, Path]]:
     """A hub whose devices' listener speaks TLS, the node's URL there, and the certificate."""
     with short_lived_directory("tls") as home:
-        tls = self_signed(home / "tls", ["127.0.0.1"], SystemClock(), service_account())
+        authority = Authority.prepare(home / "authority", SystemClock())
+        tls = authority.serve_as(home / "tls", ["127.0.0.1"], SystemClock(), service_account())
         server = MosquittoServer(home, acl=ACL, services=SERVICES, tls=tls)
         server.start()
         broker = LiveBroker(server)

@@ -8,48 +8,59 @@ import pytest
 from hub.listening import RefusedError, decide, settle_port
 from hub.settings import Listen
 from runtime import mqtt_probe
+from runtime.authority import Authority
 from runtime.free_port import free_port, is_free
 
 
+@pytest.fixture
+def authority(tmp_path, clock):
+    """The hub's own authority."""
+    return Authority.prepare(tmp_path / "authority", clock)
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.7", "::", "2001:db8::1"])
-def test_beyond_loopback_needs_tls_or_insecure(address, tmp_path, clock):
+def test_beyond_loopback_needs_tls_or_insecure(address, authority, tmp_path, clock):
     """Plain text beyond this machine is refused, and allowed when asked for by name."""
     with pytest.raises(RefusedError, match="--insecure"):
-        decide(Listen(address), tmp_path, clock, None)
-    assert decide(Listen(address, insecure=True), tmp_path, clock, None).tls is None
-    assert decide(Listen(address, self_signed=True), tmp_path, clock, None).tls is not None
+        decide(Listen(address), authority, tmp_path, clock, None)
+    assert decide(Listen(address, insecure=True), authority, tmp_path, clock, None).tls is None
+    assert (
+        decide(Listen(address, self_signed=True), authority, tmp_path, clock, None).tls is not None
+    )
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
-def test_loopback_needs_nothing(address, tmp_path, clock):
+def test_loopback_needs_nothing(address, authority, tmp_path, clock):
     """On this machine the hub listens without further words."""
-    assert decide(Listen(address), tmp_path, clock, None).tls is None
+    assert decide(Listen(address), authority, tmp_path, clock, None).tls is None
 
 
 @pytest.mark.parametrize("address", ["example.org", "", "0.0.0.0:80"])
-def test_only_addresses_are_taken(address, tmp_path, clock):
+def test_only_addresses_are_taken(address, authority, tmp_path, clock):
     """A name could resolve to anything, so it is refused with an example."""
     with pytest.raises(RefusedError, match="address like"):
-        decide(Listen(address), tmp_path, clock, None)
+        decide(Listen(address), authority, tmp_path, clock, None)
 
 
-def test_certificate_and_key_come_together(tmp_path, clock):
+def test_certificate_and_key_come_together(authority, tmp_path, clock):
     """One of the two alone is refused; so is one that cannot be read."""
     with pytest.raises(RefusedError, match="come together"):
-        decide(Listen("0.0.0.0", tls_key=tmp_path / "k"), tmp_path, clock, None)
+        decide(Listen("0.0.0.0", tls_key=tmp_path / "k"), authority, tmp_path, clock, None)
     both = Listen("0.0.0.0", tls_certificate=tmp_path / "c", tls_key=tmp_path / "k")
     with pytest.raises(RefusedError, match="cannot read"):
-        decide(both, tmp_path, clock, None)
+        decide(both, authority, tmp_path, clock, None)
 
 
-def test_a_self_signed_certificate_is_kept_until_the_name_changes(tmp_path, clock):
+def test_a_self_signed_certificate_is_kept_until_the_name_changes(authority, tmp_path, clock):
     """Devices pin it: a restart keeps it, another name makes a new one that verifies."""
-    first = decide(Listen(self_signed=True, public_name="hub.lan"), tmp_path, clock, None).tls
+    first = decide(
+        Listen(self_signed=True, public_name="hub.lan"), authority, tmp_path, clock, None
+    ).tls
     text = first.certificate.read_text()
     assert first.key.stat().st_mode & 0o777 == 0o600
-    decide(Listen(self_signed=True, public_name="hub.lan"), tmp_path, clock, None)
+    decide(Listen(self_signed=True, public_name="hub.lan"), authority, tmp_path, clock, None)
     assert first.certificate.read_text() == text
-    decide(Listen(self_signed=True, public_name="other.lan"), tmp_path, clock, None)
+    decide(Listen(self_signed=True, public_name="other.lan"), authority, tmp_path, clock, None)
     assert first.certificate.read_text() != text
 
 
