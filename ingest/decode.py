@@ -25,8 +25,7 @@ def decode(arrival: Arrival) -> Decoded:
         message = codec.decode(topic.kind, arrival.payload)
         return _taken(arrival, topic.node, topic.kind, message)
     except Refused as error:
-        # A wave is not served yet; what is wrong with it need not be mended first.
-        reason = error.defect if topic.kind != "wave" else defect("E1002", "", got="wave")
+        reason = error.defect
     except Exception as error:  # noqa: BLE001 - one message must not stop all the others
         _LOG.error("decode_failed", node=topic.node, kind=topic.kind, **fault(error))
         reason = defect(HUB_FAULT, "")

@@ -55,7 +55,7 @@ def test_a_code_used_twice_is_noticed() -> None:
     """The table does not load with the same code for two things."""
     text = resources.files("contract").joinpath("errors.yaml").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="used twice"):
-        parse(text.replace("code: E1002", "code: E1001"))
+        parse(text.replace("code: E2002", "code: E2001"))
 
 
 def test_a_defect_is_short_and_complete() -> None:
