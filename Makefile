@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help set-up set-up-tests demo test check bench soak clean
+.PHONY: help set-up set-up-tests demo test check contract bench soak clean
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
@@ -19,12 +19,16 @@ demo: set-up ## the whole system with a small village, in a fresh directory
 test: set-up-tests ## every test that needs no hardware
 	$(PYTEST) -n 3 --dist loadfile -m "not soak"
 
-check: set-up ## format, lint, types, import contracts, architecture tests
+check: set-up ## format, lint, types, import contracts, architecture tests, specification
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) tests/architecture
+	$(BIN)/python -m contract.specification check
+
+contract: set-up ## make the specification anew: docs/contract.md and docs/hh1
+	@$(BIN)/python -m contract.specification write
 
 bench: set-up ## the benchmarks; ratios within one run
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
