@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, field
 
-from contract import codec, kinds, messages, spot
+from contract import cbor, codec, kinds, messages, spot, wave
 from contract.captures import Capture, cut
 from contract.errors import ERRORS, Defect, Refused, defect
 from contract.kinds import Kind
@@ -113,10 +113,10 @@ def _keys(payload: bytes) -> frozenset[str]:
 
 
 def _plain(payload: bytes) -> dict[str, Any] | None:
-    """A JSON object as plain values, however wrong; None for anything else."""
+    """An object as plain values, however wrong; None for what cannot be read as one."""
     try:
-        values = json.loads(payload)
-    except (ValueError, RecursionError):
+        values = codec.plain(payload) if cbor.announced(payload) else json.loads(payload)
+    except (Refused, ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) else None
 
@@ -153,14 +153,25 @@ def _told(kind: Kind, payload: bytes, now: datetime) -> _Told:
         return _Told(defects=[error.defect])
     if isinstance(message, messages.Obs):
         return _observed(message, now)
+    if isinstance(message, messages.Wave):
+        return _waved(message, now)
     return _Told(defects=[])
+
+
+def _waved(chunk: messages.Wave, now: datetime) -> _Told:
+    try:
+        return _Told(defects=wave.check(chunk, received_at=now).warnings)
+    except Refused as error:
+        return _Told(defects=[error.defect])
 
 
 def _decoded(kind: Kind, payload: bytes) -> msgspec.Struct:
     if kind.direction == "claim":
-        claim = codec.decode_claim if kind.name == "req" else codec.decode_claim_answer
-        return claim(payload)
-    return (codec.decode if kind.direction == "up" else codec.decode_down)(kind.name, payload)
+        request = kind.name == "req"
+        return codec.decode_claim(payload) if request else codec.decode_claim_answer(payload)
+    if kind.direction == "up":
+        return codec.decode(kind.name, payload)
+    return codec.decode_down(kind.name, payload)
 
 
 def _observed(obs: messages.Obs, now: datetime) -> _Told:
@@ -184,7 +195,9 @@ def _refused_whole(first: Defect, payload: bytes, now: datetime) -> _Told:
     while wrong is not None and wrong < len(left) and len(left) > 1:
         del left[wrong]
         without = {**document, "ser": [series[at] for at in left]}
-        told = _told_of_rest(json.dumps(without).encode(), left, now)
+        packed = cbor.announced(payload)
+        again = cbor.write(without) if packed else json.dumps(without).encode()
+        told = _told_of_rest(again, left, now)
         defects += told.defects
         wrong = told.wrong
     return _Told(defects=defects, kept=0, dropped=len(series))
