@@ -1,7 +1,6 @@
 """The clauses of HH/1 and the checks that show them, read from `contract/clauses.yaml`."""
 
 import re
-from collections.abc import Iterable
 from importlib import resources
 from typing import Any, Final, Literal
 
@@ -68,12 +67,6 @@ def read(text: str) -> Book:
     book = msgspec.convert(raw, Book)
     _check(book)
     return book
-
-
-def released_but_gone(released: Iterable[str], book: Book) -> list[str]:
-    """The ids that were released once and are not in the file any more."""
-    present = {clause.id for clause in book.clauses}
-    return [each for each in released if each not in present]
 
 
 def _check(book: Book) -> None:

@@ -25,24 +25,29 @@ def breaks(old: Any, new: Any, place: str = "") -> list[str]:
 
 def _own(old: Schema, new: Schema) -> Iterator[str]:
     """The breaks of one schema itself."""
-    gone = _types(old) - _types(new) if _types(new) else set()
-    if gone or (_types(new) and not _types(old)):
+    if _types(new) and (not _types(old) or _types(old) - _types(new)):
         yield f"the type was {sorted(_types(old)) or 'anything'}, is {sorted(_types(new))}"
-    for word in ("required",):
-        for key in set(new.get(word, ())) - set(old.get(word, ())):
-            yield f"{key} became required"
-    for word in ("enum", KNOWN):
-        if word in new and word not in old and word == "enum":
-            yield "became a closed list"
-        for value in _listed(old, word):
-            if value not in _listed(new, word) and (word != "enum" or "enum" in new):
-                yield f"the word {value!r} is gone"
+    for key in sorted(set(new.get("required", ())) - set(old.get("required", ()))):
+        yield f"{key} became required"
+    yield from _words(old, new)
     yield from _narrowed(old, new)
     for word in _FIXED:
         if word in new and new[word] != old.get(word):
             yield f"{word} was {old.get(word)!r}, is {new[word]!r}"
     if new.get("additionalProperties") is False and old.get("additionalProperties") is not False:
         yield "other keys are refused now"
+
+
+def _words(old: Schema, new: Schema) -> Iterator[str]:
+    """Words may be added; a closed list may become an open one, not the other way round."""
+    if "enum" in new and "enum" not in old:
+        yield "became a closed list"
+    for word in ("enum", KNOWN):
+        if word == "enum" and "enum" not in new:
+            continue
+        for value in old.get(word, ()):
+            if value not in new.get(word, ()):
+                yield f"the word {value!r} is gone"
 
 
 def _narrowed(old: Schema, new: Schema) -> Iterator[str]:
@@ -57,10 +62,6 @@ def _narrowed(old: Schema, new: Schema) -> Iterator[str]:
 def _types(schema: Schema) -> set[str]:
     kind = schema.get("type", [])
     return {kind} if isinstance(kind, str) else set(kind)
-
-
-def _listed(schema: Schema, word: str) -> list[Any]:
-    return list(schema.get(word, ()))
 
 
 def _inside(old: Schema, new: Schema, place: str) -> Iterator[str]:
