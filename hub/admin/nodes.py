@@ -66,7 +66,8 @@ async def _known_patient(conn: Connection, patient_id: int) -> patients.Patient:
     return found
 
 
-async def _known_node(conn: Connection, node_id: str) -> nodes.Node:
+async def known_node(conn: Connection, node_id: str) -> nodes.Node:
+    """The node with this id. Raises RefusedError."""
     found = await nodes.find(conn, node_id)
     if found is None:
         raise RefusedError(f"there is no node {node_id}: see `hearthbeat node list`")
@@ -213,7 +214,7 @@ def device_(
     new = options.device(device)
 
     async def work(conn: Connection, now: datetime) -> int:
-        await _known_node(conn, node_id)
+        await known_node(conn, node_id)
         added = await devices.add(conn, node_id=node_id, dev=new.dev, type_=new.type, now=now)
         await defaults.note(conn, now, "device_added", "node", node_id, dev=new.dev)
         if new.patient_id is not None:
@@ -267,7 +268,7 @@ def bind(
     start = options.instant(since)
 
     async def work(conn: Connection, now: datetime) -> int:
-        await _known_node(conn, node_id)
+        await known_node(conn, node_id)
         return await _bind(conn, now, node_id, dev, who, patient, start or now)
 
     bound = do(find_hub(data, database_url), work)
@@ -287,7 +288,7 @@ def revoke(
     hub = find_hub(data, database_url)
 
     async def work(conn: Connection, now: datetime) -> bool:
-        await _known_node(conn, node_id)
+        await known_node(conn, node_id)
         return await enrolment.revoke_node(conn, node_id, by=None, now=now)
 
     revoked = do(hub, work)
@@ -309,7 +310,7 @@ def password(
     hub = find_hub(data, database_url)
 
     async def work(conn: Connection, now: datetime) -> str:
-        if (await _known_node(conn, node_id)).revoked_at is not None:
+        if (await known_node(conn, node_id)).revoked_at is not None:
             raise RefusedError(f"node {node_id} was revoked: add a new one")
         return await enrolment.set_node_password(conn, node_id, by=None, now=now)
 
