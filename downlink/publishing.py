@@ -45,7 +45,7 @@ class Publisher:
         self._link = link
         self._clock = clock
         self._resting: dict[str, datetime] = {}
-        self._cleared: set[str] = set()
+        self._cleared: dict[str, tuple[int, datetime]] = {}
 
     async def restate(self) -> int:
         """Publish all that should be retained: the broker may have lost it."""
@@ -71,15 +71,21 @@ class Publisher:
         return await self._post(waiting)
 
     async def clear_revoked(self) -> None:
-        """Take what is retained of nodes that left the hub from the broker."""
+        """Take what is retained of nodes that left the hub from the broker.
+
+        Again after a while: the will of a session that is cut comes up to 30 s later.
+        """
+        now = self._clock.now()
         async with self._pool.connection() as conn:
-            left = await revision.left_lately(conn, now=self._clock.now())
-        for node_id in sorted(set(left) - self._cleared):
-            topics = [up(node_id, kind) for kind in RETAINED_UP]
-            topics += [dn(node_id, kind) for kind in RETAINED_DN]
-            for topic in topics:
+            left = await revision.left_lately(conn, now=now)
+        for node_id in sorted(left):
+            times, due = self._cleared.get(node_id, (0, now))
+            if times == len(_CLEAR_AGAIN) + 1 or now < due:
+                continue
+            for topic in _retained(node_id):
                 await self._link.publish(Message(topic=topic, payload=b"", retain=True))
-            self._cleared.add(node_id)
+            wait = _CLEAR_AGAIN[times] if times < len(_CLEAR_AGAIN) else timedelta(0)
+            self._cleared[node_id] = (times + 1, now + wait)
             _LOG.info("retained_cleared", node=node_id)
 
     async def _post(self, posted: Sequence[Letter]) -> int:
@@ -152,3 +158,7 @@ async def _configurations(conn: Connection, _: datetime, after: str) -> list[Let
 async def _notices(conn: Connection, _: datetime, after: str) -> list[Letter]:
     page = await firmware.current(conn, after=after)
     return [letters.notice(one) for one in page]
+
+
+def _retained(node_id: str) -> list[str]:
+    return [up(node_id, kind) for kind in RETAINED_UP] + [dn(node_id, kind) for kind in RETAINED_DN]

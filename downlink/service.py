@@ -16,6 +16,7 @@ from psycopg import DataError, IntegrityError, OperationalError
 
 from downlink.answers import consume
 from downlink.link import LinkDownError, connect
+from downlink.provisioning import provisioning
 from downlink.publishing import Publisher
 from downlink.revisions import revise
 from downlink.settings import DownlinkSettings
@@ -60,6 +61,7 @@ class Downlink:
             "ears": self._listen(ears),
             "rounds": self._rounds(),
             "link": self._keep_linked(),
+            **provisioning(self._settings, self._pool, self._clock),
         }
 
     async def _listen(self, ears: Connection) -> None:

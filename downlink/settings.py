@@ -1,6 +1,7 @@
 """Settings of downlink; its own are HEARTHBEAT_DOWNLINK_<NAME>. Times are in seconds."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -41,6 +42,18 @@ class DownlinkSettings(ServiceSettings):
     sent_grace_s: float = _own("sent_grace_s", 5.0, ge=0)
     # and how long a person may take for what the device has accepted.
     accepted_grace_s: float = _own("accepted_grace_s", 300.0, ge=0)
+
+    # Claims are answered where the hub gave all of these; with a foreign broker it gives none.
+    claims_url: str | None = None
+    authority: Path | None = None
+    unit_key: Path | None = None
+    device_mqtt_host: str | None = None
+    device_mqtt_tls_port: int | None = None
+    device_mqtts_port: int | None = None
+    # A node's certificate lives so long; it is renewed at two thirds and overlaps so long.
+    certificate_days: float = _own("certificate_days", 365.0, gt=0)
+    certificate_overlap_days: float = _own("certificate_overlap_days", 7.0, ge=0)
+    rotation_look_s: float = _own("rotation_look_s", 5.0, gt=0)
 
     @property
     def plan_length(self) -> timedelta:

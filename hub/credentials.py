@@ -22,10 +22,7 @@ from runtime.clock import Clock
 from runtime.mosquitto_server import MosquittoServer
 from store import certificate, credential, unit
 from store.certificate import Listed
-from store.credential import wait_applied
 from store.pool import Connection, listening
-
-__all__ = ["Credentials", "wait_applied"]
 
 _LOG = structlog.get_logger()
 _POLL_S = 2.0
@@ -36,6 +33,20 @@ _RELOAD_REST = 10.0
 _RELOAD_TIMEOUT_S = 10.0
 # The list of revoked certificates is made new that often, long before it expires.
 _LIST_RENEWED_S: Final = 30 * 86_400
+
+
+async def wait_applied(conn: Connection, timeout_s: float = 5.0) -> bool:
+    """Wait until the broker works with every credential committed so far; False: not in time.
+
+    False also where nothing follows: the hub is not running, or the broker is somebody else's.
+    """
+    wanted = (await credential.revision(conn)).wanted
+    until = time.monotonic() + timeout_s
+    while (await credential.revision(conn)).applied < wanted:
+        if time.monotonic() > until:
+            return False
+        await asyncio.sleep(0.05)
+    return True
 
 
 class _Files(Struct, frozen=True):

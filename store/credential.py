@@ -1,7 +1,5 @@
 """Credentials of nodes at the broker, and how far the broker has taken them over."""
 
-import asyncio
-import time
 from datetime import datetime
 
 from msgspec import Struct
@@ -60,17 +58,3 @@ async def revision(conn: Connection) -> Revision:
 async def note_applied(conn: Connection, *, revision: int, now: datetime) -> None:
     """Note that the broker has taken over everything up to this change."""
     await conn.execute(_SQL["note_applied"], {"revision": revision, "now": now})
-
-
-async def wait_applied(conn: Connection, timeout_s: float = 5.0) -> bool:
-    """Wait until the broker works with every credential committed so far; False: not in time.
-
-    False also where nothing follows: the hub is not running, or the broker is somebody else's.
-    """
-    wanted = (await revision(conn)).wanted
-    until = time.monotonic() + timeout_s
-    while (await revision(conn)).applied < wanted:
-        if time.monotonic() > until:
-            return False
-        await asyncio.sleep(0.05)
-    return True

@@ -1,5 +1,6 @@
 """Nodes: the gateways and robots that publish, with what they last said of themselves."""
 
+import secrets
 from datetime import datetime
 
 from msgspec import Struct
@@ -10,6 +11,15 @@ from store.pool import Connection
 from store.refused import in_words
 
 _SQL = queries("node")
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+ID_LENGTH = 12
+
+
+def new_id() -> str:
+    """A random id for a new node, 62 bits: nobody names or guesses one."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(ID_LENGTH))
 
 
 class Node(Struct, frozen=True, kw_only=True):

@@ -34,7 +34,11 @@ UPDATE command SET args = '{}' WHERE id = %(command_id)s
 -- Nodes whose newest certificate has lived two thirds of its life, and that were not asked lately.
 SELECT newest.node_id
 FROM (SELECT DISTINCT ON (node_id) node_id, not_before, not_after FROM certificate
-      WHERE revoked_at IS NULL ORDER BY node_id, issued_at DESC) AS newest
+      WHERE revoked_at IS NULL
+        -- One the node did not confirm may not be what it uses.
+        AND NOT EXISTS (SELECT FROM rotation WHERE rotation.step = 'failed'
+                        AND rotation.certificate = certificate.serial_number)
+      ORDER BY node_id, issued_at DESC) AS newest
 JOIN node ON node.id = newest.node_id AND node.revoked_at IS NULL
 WHERE newest.not_before + (newest.not_after - newest.not_before) * 2 / 3 <= %(now)s
   AND NOT EXISTS (SELECT FROM rotation WHERE rotation.node_id = newest.node_id
