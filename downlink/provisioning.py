@@ -24,7 +24,7 @@ def provisioning(
         try:
             desk = desk_of(settings)
         except NotServedError as error:
-            _LOG.error("claims_not_served", reason=str(error))  # noqa: TRY400 - no trace needed
+            _LOG.error("claims_not_served", reason=str(error))
     tasks: dict[str, Coroutine[Any, Any, None]] = {
         "rotations": Rotations(pool, desk, clock, settings).keep_going()
     }
