@@ -2,7 +2,7 @@
 
 import structlog
 
-from contract import codec, messages, topics
+from contract import codec, fast_path, messages, topics
 from contract.codec import Up
 from contract.errors import Defect, Refused, defect
 from ingest import rescue
@@ -22,6 +22,10 @@ def decode(arrival: Arrival) -> Decoded:
     if topic is None or topic.direction != "up":
         return _refused(arrival, None, "", defect("E1001", "", got=arrival.topic))
     try:
+        if topic.kind == "obs":
+            proven = fast_path.prove(arrival.payload, arrival.received_at)
+            if proven is not None:
+                return _proven(arrival, topic.node, proven)
         message = codec.decode(topic.kind, arrival.payload)
         return _taken(arrival, topic.node, topic.kind, message)
     except Refused as error:
@@ -32,6 +36,20 @@ def decode(arrival: Arrival) -> Decoded:
     if topic.kind == "event":
         return _rescued(arrival, topic.node, reason)
     return _refused(arrival, topic.node, topic.kind, reason)
+
+
+def _proven(arrival: Arrival, node: str, proven: fast_path.Proven) -> Decoded:
+    return Decoded(
+        arrival=arrival,
+        node=node,
+        kind="obs",
+        message=proven.obs,
+        boot=proven.obs.boot,
+        seq=proven.obs.seq,
+        digest=digest_of(proven.obs),
+        receipt=bool(proven.obs.rc),
+        observation=proven.observation(),
+    )
 
 
 def _taken(arrival: Arrival, node: str, kind: str, message: Up) -> Decoded:

@@ -63,11 +63,7 @@ class Identifier:
 
     def _missing_selves(self, batch: Iterable[Checked]) -> list[Declared]:
         """Nodes that measured with themselves for the first time."""
-        measured = {
-            c.decoded.node
-            for c in batch
-            if c.decoded.node is not None and c.observation is not None and _uses_itself(c)
-        }
+        measured = {c.decoded.node for c in batch if c.decoded.node is not None and _uses_itself(c)}
         nodes = [self._node(node_id) for node_id in sorted(measured)]
         return [
             Declared(node.node_id, "", "node")
@@ -88,6 +84,8 @@ def _node_ids(batch: Iterable[Checked]) -> set[str]:
 
 
 def _uses_itself(checked: Checked) -> bool:
+    if checked.chunk is not None:
+        return not checked.chunk.dev
     observation = checked.observation
     return observation is not None and (
         any(not r.dev for r in observation.readings) or any(not b.dev for b in observation.blocks)

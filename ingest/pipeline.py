@@ -1,7 +1,7 @@
 """DEVICE -> DURABLE, as a list of stages. Each line below is a file of this room.
 
-    subscribe -> batch -> decode -> validate -> identify -> write -> acknowledge -> receipt
-              -> feed back
+    subscribe -> batch -> throttle -> decode -> validate -> identify -> write -> acknowledge
+              -> receipt -> feed back
 
 A batch is made first, so that looking up identities costs one query a batch, not one a message.
 Reading ahead and writing overlap; several writers may work on one connection's messages, because
@@ -17,7 +17,7 @@ from msgspec import Struct
 from ingest.acknowledge import acknowledge
 from ingest.batch import Batcher
 from ingest.decode import decode
-from ingest.entry import Entry
+from ingest.entry import Checked, Entry
 from ingest.feed_back import FeedBack
 from ingest.health import Health
 from ingest.identify import Identifier
@@ -25,6 +25,8 @@ from ingest.measured import Measured
 from ingest.mqtt_session import Arrival, Session
 from ingest.receipt import Receipts
 from ingest.storing import Patience, Writer
+from ingest.throttle import Throttle, refused_at_the_door, with_haste
+from ingest.tidy import Tidy
 from ingest.validate import validate
 from store.failure import UnavailableError
 
@@ -41,6 +43,8 @@ class Stages(Struct, frozen=True, kw_only=True):
     health: Health
     metrics: Measured
     patience: Patience
+    throttle: Throttle
+    tidy: Tidy
 
 
 class Lane:
@@ -59,6 +63,7 @@ class Lane:
         while True:
             arrivals = await self._batcher.next()
             self._stages.metrics.in_hand.labels(self.name).set(self._session.in_hand)
+            self._stages.throttle.batch_of(self._session.in_hand)
             await self._ahead.put(await self._understand(arrivals))
 
     async def write(self, writer: Writer) -> None:
@@ -70,9 +75,18 @@ class Lane:
             self._stages.receipts.note(outcomes)
             self._stages.feed_back.say(outcomes)
             self._stages.metrics.note(outcomes)
+            self._stages.tidy.note(outcomes)
+
+    def _check(self, arrival: Arrival) -> Checked:
+        throttle = self._stages.throttle
+        haste = throttle.at_the_door(arrival)
+        if haste is not None:
+            return refused_at_the_door(arrival, haste)
+        checked = validate(decode(arrival))
+        return with_haste(checked, throttle.inside(checked))
 
     async def _understand(self, arrivals: Sequence[Arrival]) -> list[Entry]:
-        checked = [validate(decode(arrival)) for arrival in arrivals]
+        checked = [self._check(arrival) for arrival in arrivals]
         attempt = 0
         name = f"identify-{self.name}"
         while True:

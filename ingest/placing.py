@@ -1,7 +1,7 @@
 """From what was understood, and who it is about, to the rows of one message. Pure."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -11,16 +11,19 @@ from contract.errors import Defect, defect
 from contract.instants import from_millis
 from contract.observation import Block, Observation, Reading
 from contract.pointer import pointer
+from ingest import reporting
 from ingest.entry import Checked, Decoded, Entry
 from ingest.owner import owner, owner_of_event
+from ingest.recording import recorded
 from store.block import BlockRow
 from store.event import EventRow
 from store.feed import AnswerItem, ResultItem
-from store.identity import BirthRow, NodeIdentity
+from store.identity import BirthRow, NodeIdentity, Product
 from store.message import NOTHING_TAKEN, Key
 from store.node_state import StateRow
 from store.reading import ReadingRow, Values
 
+NOBODY: Final = Product()
 _UNTRUSTED: Final = "untrusted"
 
 
@@ -35,6 +38,11 @@ def place(checked: Checked, node: NodeIdentity | None, people: Mapping[str, int]
         digest=said.digest,
         receipt=said.receipt,
         defects=checked.defects,
+        warnings=checked.warnings,
+        after=checked.after,
+        let_go=checked.let_go,
+        product=node.product if node is not None else NOBODY,
+        echoed=_names_to_echo(said, node),
     )
     if isinstance(said.message, messages.Event):
         return _event(entry, said, said.message, node, people)
@@ -43,7 +51,16 @@ def place(checked: Checked, node: NodeIdentity | None, people: Mapping[str, int]
     if node is None or node.revoked:
         reason = defect("E4002" if node is None else "E4003", "")
         return msgspec.structs.replace(entry, defects=(reason,), key=None)
+    if entry.let_go:
+        return entry
     return _understood(entry, checked, node, people)
+
+
+def _names_to_echo(said: Decoded, node: NodeIdentity | None) -> dict[int, str] | None:
+    """The devices by their name on the wire, while the node is in developer mode."""
+    if node is None or node.dev_until is None or said.arrival.received_at >= node.dev_until:
+        return None
+    return {device.device_id: name for name, device in node.devices.items()}
 
 
 def _key(said: Decoded, defects: tuple[Defect, ...]) -> Key | None:
@@ -58,19 +75,30 @@ def _understood(
     entry: Entry, checked: Checked, node: NodeIdentity, people: Mapping[str, int]
 ) -> Entry:
     said = checked.decoded
+    if isinstance(said.message, messages.Obs) and checked.observation is not None:
+        return _observed(entry, said.message, checked.observation, node, people)
+    if isinstance(said.message, messages.Wave) and checked.chunk is not None:
+        return recorded(entry, said.message, checked.chunk, node, people)
+    return msgspec.structs.replace(entry, **_of_the_node(said))
+
+
+def _of_the_node(said: Decoded) -> dict[str, Any]:
+    """What a node says of itself and of what it was asked to do, by the field of the entry."""
+    fields: dict[str, Any] = {}
     match said.message:
-        case messages.Obs():
-            if checked.observation is not None:
-                return _observed(entry, said.message, checked.observation, node, people)
         case messages.Birth():
-            return msgspec.structs.replace(entry, birth=_birth(said, said.message))
+            fields["birth"] = _birth(said, said.message)
         case messages.State():
-            return msgspec.structs.replace(entry, state=_state(said, said.message))
+            fields["state"] = _state(said, said.message)
         case messages.Ack():
-            return msgspec.structs.replace(entry, said=tuple(_answers(said, said.message)))
+            fields["said"] = tuple(_answers(said, said.message))
         case messages.Result():
-            return msgspec.structs.replace(entry, said=(_result(said, said.message),))
-    return entry
+            fields["said"] = (_result(said, said.message),)
+        case messages.ConfigReport():
+            fields["report"] = reporting.report(said, said.message)
+        case messages.Diag():
+            fields["diag"] = reporting.diag(said, said.message)
+    return fields
 
 
 # --- measurements -------------------------------------------------------------------------------
@@ -94,10 +122,15 @@ def _observed(
         blocks=tuple(_block(b, *of) for b in observation.blocks if b.dev in node.devices),
         unknown=tuple(observation.unknown),
         defects=(*observation.defects, *strangers),
-        warnings=tuple(observation.warnings),
+        warnings=(*entry.warnings, *observation.warnings),
+        makers=_makers(obs, node) if observation.defects or observation.unknown else (),
         kept=observation.kept - len(strangers),
         dropped=observation.dropped + len(strangers),
     )
+
+
+def _makers(obs: messages.Obs, node: NodeIdentity) -> tuple[Product, ...]:
+    return tuple(node.product_of(series.dev or "") for series in obs.ser)
 
 
 def _strangers(

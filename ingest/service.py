@@ -7,6 +7,7 @@ from typing import Any
 
 from ingest import hub_status
 from ingest.batch import Batcher
+from ingest.catch_up import CatchUp
 from ingest.feed_back import FeedBack
 from ingest.health import Health
 from ingest.heard import Heard
@@ -16,9 +17,12 @@ from ingest.measured import measured
 from ingest.mqtt_session import Arrival, Session, SessionOptions
 from ingest.pipeline import Lane, Stages
 from ingest.receipt import Receipts
+from ingest.replay import Replay
 from ingest.settings import IngestSettings
 from ingest.storing import Patience, Writer
 from ingest.subscribe import DATA_FILTERS, PRIORITY_FILTERS, is_for_data, kind_of
+from ingest.throttle import Throttle
+from ingest.tidy import Tidy
 from ingest.time_answer import time_answer
 from runtime import metrics
 from runtime.clock import Clock
@@ -57,27 +61,37 @@ class _Room:
             probe_every_s=settings.probe_every_s,
             degraded_after_s=settings.degraded_after_s,
         )
+        self._catch_up = CatchUp(time.monotonic, enough=max(1, settings.receive_maximum // 2))
+        self._throttle = Throttle(
+            settings.limits(), monotonic=time.monotonic, catch_up=self._catch_up
+        )
+        self._tidy = Tidy(self._line("tidy"), clock=clock, every_s=settings.tidy_every_s)
         size, age_s = settings.batch_messages, settings.batch_age_s
         self._urgent = Batcher(size=size, age_s=age_s)
         self._bulk = Batcher(size=size, age_s=age_s)
+        self._connect()
+        self._receipts = self._make_receipts()
+        self._feed_back = self._make_feed_back()
+        self._replay = self._make_replay()
+
+    def _connect(self) -> None:
         self._priority = Session(
             self._options("priority", PRIORITY_FILTERS),
-            clock=clock,
+            clock=self._clock,
             on_message=self._take_urgent,
-            on_ready=self.board.announce,
+            on_ready=self._begin,
         )
         # It lets events go because the priority connection has them: so that one is first.
         self._data = Session(
             self._options("data", DATA_FILTERS),
-            clock=clock,
+            clock=self._clock,
             on_message=self._take_bulk,
+            on_ready=self._catch_up.begin,
             after=self._priority.ready,
         )
         self.board.publisher = self._priority
         self.board.links = {"mqtt-data": self._data.ready}
         self._priority.leave_with(hub_status.status("offline"))
-        self._receipts = self._make_receipts()
-        self._feed_back = self._make_feed_back()
 
     def _make_receipts(self) -> Receipts:
         return Receipts(
@@ -98,6 +112,17 @@ class _Room:
             expiry_s=self._settings.feedback_expiry_s,
         )
 
+    def _make_replay(self) -> Replay:
+        return Replay(
+            self._line("replay"),
+            identifier=self._identifier("replay"),
+            partitions=self._partitions,
+            clock=self._clock,
+            metrics=self._metrics,
+            every_s=self._settings.replay_every_s,
+            batch=self._settings.replay_batch,
+        )
+
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Every task by name; one that dies ends them all."""
         # One writer keeps the states of a node in their order.
@@ -113,6 +138,9 @@ class _Room:
             "status": self.board.run(),
             "receipts": self._receipts.run(),
             "feed-back": self._feed_back.run(),
+            "tidy": self._tidy.run(),
+            "replay": self._replay.run(),
+            "replay-ears": self._replay.listen(self._settings.database_url),
         }
         for lane, stages in lanes:
             tasks[f"read-{lane.name}"] = lane.read()
@@ -124,6 +152,10 @@ class _Room:
         """Close every line to the database."""
         for line in self._lines:
             await line.close()
+
+    def _begin(self) -> None:
+        self._catch_up.begin()
+        self.board.announce()
 
     def _take_urgent(self, arrival: Arrival) -> None:
         answer = time_answer(arrival, self._clock) if kind_of(arrival.topic) == "time" else None
@@ -144,6 +176,13 @@ class _Room:
         self._lines.append(line)
         return line
 
+    def _identifier(self, name: str) -> Identifier:
+        return Identifier(
+            self._line(f"identify {name}"),
+            ttl_s=self._settings.identity_ttl_s,
+            monotonic=time.monotonic,
+        )
+
     def _options(self, name: str, filters: tuple[str, ...]) -> SessionOptions:
         settings = self._settings
         speaks = name == "priority"
@@ -163,7 +202,6 @@ class _Room:
         )
 
     def _stages(self, name: str, *, writers: int) -> Stages:
-        settings = self._settings
         writer = partial(
             Writer,
             partitions=self._partitions,
@@ -172,13 +210,10 @@ class _Room:
             metrics=self._metrics,
             patience=self._patience,
             monotonic=time.monotonic,
+            after_outage=self._catch_up.begin,
         )
         return Stages(
-            identifier=Identifier(
-                self._line(f"identify {name}"),
-                ttl_s=settings.identity_ttl_s,
-                monotonic=time.monotonic,
-            ),
+            identifier=self._identifier(name),
             writers=tuple(
                 writer(self._line(f"write {name} {n}"), name=f"write-{name}-{n}")
                 for n in range(writers)
@@ -188,4 +223,6 @@ class _Room:
             health=self._health,
             metrics=self._metrics,
             patience=self._patience,
+            throttle=self._throttle,
+            tidy=self._tidy,
         )

@@ -6,6 +6,8 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from contract.codec import MAX_PACKET
+from ingest.rate import Rate
+from ingest.throttle import SOFT, Limits
 from runtime.settings import ServiceSettings
 
 
@@ -45,6 +47,35 @@ class IngestSettings(ServiceSettings):
     merge_rejects_s: float = _own("merge_rejects_s", 10.0, gt=0)
     feedback_expiry_s: int = _own("feedback_expiry_s", 3600, gt=0)
 
+    # How often a node may send (docs/adr/0007). Beyond a soft rate everything is kept and the node
+    # is asked to slow down; beyond a hard one it has to send again later. Messages of each kind, a
+    # second and at once; samples of all kinds.
+    soft_samples_per_s: float = _own("soft_samples_per_s", 2_000, gt=0)
+    soft_samples_burst: float = _own("soft_samples_burst", 40_000, ge=1)
+    hard_per_s: float = _own("hard_per_s", 200, gt=0)
+    hard_burst: float = _own("hard_burst", 5_000, ge=1)
+    hard_samples_per_s: float = _own("hard_samples_per_s", 50_000, gt=0)
+    hard_samples_burst: float = _own("hard_samples_burst", 1_000_000, ge=1)
+    # The soft rates of the kinds are those of the specification, times this.
+    soft_factor: float = _own("soft_factor", 1.0, gt=0)
+
+    replay_every_s: float = _own("replay_every_s", 10.0, gt=0)
+    replay_batch: int = _own("replay_batch", 200, ge=1, le=5000)
+    tidy_every_s: float = _own("tidy_every_s", 60.0, gt=0)
+
     probe_every_s: float = _own("probe_every_s", 1.0, gt=0)
     degraded_after_s: float = _own("degraded_after_s", 3.0, gt=0)
     status_every_s: float = _own("status_every_s", 300.0, gt=0)
+
+    def limits(self) -> Limits:
+        """The rates in force."""
+        soft = {
+            kind: Rate(rate.per_s * self.soft_factor, rate.burst * self.soft_factor)
+            for kind, rate in SOFT.items()
+        }
+        return Limits(
+            soft=soft,
+            hard=Rate(self.hard_per_s, self.hard_burst),
+            soft_samples=Rate(self.soft_samples_per_s, self.soft_samples_burst),
+            hard_samples=Rate(self.hard_samples_per_s, self.hard_samples_burst),
+        )

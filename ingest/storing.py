@@ -59,6 +59,7 @@ class Writer:
         metrics: Measured,
         patience: Patience,
         monotonic: Callable[[], float],
+        after_outage: Callable[[], None] = lambda: None,
     ) -> None:
         self._line = line
         self._name = name
@@ -68,6 +69,7 @@ class Writer:
         self._metrics = metrics
         self._patience = patience
         self._monotonic = monotonic
+        self._after_outage = after_outage
 
     async def store(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Store a batch, however long it takes. Returns after the commit."""
@@ -87,6 +89,8 @@ class Writer:
                 suspicions = suspicions + 1 if await self._line.answers(_PING_S) else 0
             else:
                 self._health.fine(self._name)
+                if attempt:
+                    self._after_outage()
                 return outcomes
 
     async def _one_by_one(self, entries: Sequence[Entry]) -> list[Outcome]:
@@ -118,7 +122,7 @@ class Writer:
 
     async def _commit(self, entries: Sequence[Entry]) -> list[Outcome]:
         started = self._monotonic()
-        await self._make_room(entries)
+        await make_room(self._line, self._partitions, entries)
         heard = self._heard.due(entries)
         async with self._line.transaction() as conn:
             if heard:
@@ -127,19 +131,6 @@ class Writer:
         self._heard.noted(heard)
         self._metrics.commit_seconds.observe(self._monotonic() - started)
         return outcomes
-
-    async def _make_room(self, entries: Sequence[Entry]) -> None:
-        readings = self._partitions.missing(
-            "reading", (row.measured_at for entry in entries for row in entry.readings)
-        )
-        blocks = self._partitions.missing(
-            "block", (row.start_at for entry in entries for row in entry.blocks)
-        )
-        if not readings and not blocks:
-            return
-        async with self._line.transaction() as conn:
-            await self._partitions.ensure(conn, "reading", readings)
-            await self._partitions.ensure(conn, "block", blocks)
 
     async def _set_aside(self, entry: Entry, code: str, reason: str) -> list[Outcome]:
         """Keep the bytes of what cannot be stored. An event lands all the same, bare."""
@@ -151,6 +142,21 @@ class Writer:
         except Exception as error:
             # Not even that: it is not the message. Hold everything and keep trying.
             raise UnavailableError(f"cannot keep what cannot be stored: {error}") from error
+
+
+async def make_room(line: Line, partitions: Partitions, entries: Sequence[Entry]) -> None:
+    """Make the months these rows lie in, where they are missing."""
+    readings = partitions.missing(
+        "reading", (row.measured_at for entry in entries for row in entry.readings)
+    )
+    blocks = partitions.missing(
+        "block", (row.start_at for entry in entries for row in entry.blocks)
+    )
+    if not readings and not blocks:
+        return
+    async with line.transaction() as conn:
+        await partitions.ensure(conn, "reading", readings)
+        await partitions.ensure(conn, "block", blocks)
 
 
 def _bare(entry: Entry, code: str, reason: str) -> Entry:

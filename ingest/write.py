@@ -1,10 +1,10 @@
 """Stage: a batch into the database, in one transaction, the feed last.
 
-Identities first: what was taken before writes nothing again. Then readings, blocks, events,
-states, births and rejects; then one batch of the feed with everything that is new.
+Identities first: what was taken before writes nothing again. Then readings, blocks, waveforms,
+events, states, births, reports and rejects; then one batch of the feed with everything new.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -13,7 +13,19 @@ from contract.errors import Defect, defect
 from contract.pointer import pointer
 from ingest.entry import Entry, Outcome
 from ingest.rejects import reject_rows
-from store import block, event, feed, identity, message, node_state, reading, reject
+from store import (
+    block,
+    event,
+    feed,
+    identity,
+    message,
+    node_config,
+    node_diag,
+    node_state,
+    reading,
+    reject,
+    wave,
+)
 from store.block import BlockRow
 from store.event import EventRow, Recorded
 from store.message import Incoming, Verdict
@@ -25,19 +37,23 @@ NUMBERS_REUSED = "W4002"
 VALUE_CONFLICTS = "W3301"
 
 Batch = Mapping[int, Entry]  # by place; only what is not a resend
+Remarks = dict[int, list[Defect]]  # by place
 
 
 async def write(conn: Connection, entries: Sequence[Entry]) -> list[Outcome]:
     """Write a batch; one outcome each. The last statements of a transaction."""
     verdicts = await _take(conn, entries)
     fresh = {n: e for n, e in enumerate(entries) if verdicts.get(n) is not Verdict.RESENT}
-    conflicts: dict[int, list[Defect]] = defaultdict(list)
-    aside: dict[int, list[Defect]] = defaultdict(list)
-    items = await _write_readings(conn, fresh, conflicts)
-    items += await _write_blocks(conn, fresh, aside)
+    conflicts: Remarks = defaultdict(list)
+    aside: Remarks = defaultdict(list)
+    news: Counter[int] = Counter()
+    items = await _write_readings(conn, fresh, conflicts, news)
+    items += await _write_blocks(conn, fresh, aside, news)
+    await _write_chunks(conn, fresh, aside, news)
     events = await _write_events(conn, entries, items)
-    items += await _write_states(conn, fresh)
-    items += await _write_births(conn, fresh)
+    items += await _write_states(conn, fresh, news)
+    items += await _write_births(conn, fresh, news)
+    await _write_reports(conn, fresh, news)
     items += [item for entry in fresh.values() for item in entry.said]
     await reject.keep(
         conn, [row for n, entry in fresh.items() for row in reject_rows(entry, aside[n])]
@@ -51,6 +67,7 @@ async def write(conn: Connection, entries: Sequence[Entry]) -> list[Outcome]:
             recounts=n in reused,
             event=events.get(n),
             warnings=_remarks(entry, n in reused, conflicts[n], aside[n]),
+            news=news[n] + len(entry.said),
         )
         for n, entry in enumerate(entries)
     ]
@@ -79,7 +96,7 @@ async def _take(conn: Connection, entries: Sequence[Entry]) -> dict[int, Verdict
 
 
 async def _write_readings(
-    conn: Connection, fresh: Batch, conflicts: dict[int, list[Defect]]
+    conn: Connection, fresh: Batch, conflicts: Remarks, news: Counter[int]
 ) -> list[feed.FeedItem]:
     rows: list[ReadingRow] = []
     places: list[int] = []
@@ -90,6 +107,7 @@ async def _write_readings(
     for change in await reading.write(conn, rows):
         row = rows[change.n]
         items.append(_reading_item(row, change))
+        news[places[change.n]] += 1
         if change.what == "conflicting" and not conflicts[places[change.n]]:
             conflicts[places[change.n]].append(
                 defect(VALUE_CONFLICTS, "/ser", got=f"{row.kind} {row.measured_at.isoformat()}")
@@ -120,7 +138,7 @@ def _reading_item(row: ReadingRow, change: Change) -> feed.ReadingItem:
 
 
 async def _write_blocks(
-    conn: Connection, fresh: Batch, aside: dict[int, list[Defect]]
+    conn: Connection, fresh: Batch, aside: Remarks, news: Counter[int]
 ) -> list[feed.FeedItem]:
     rows = [(n, row) for n, entry in fresh.items() for row in entry.blocks]
     written = await block.write(conn, [row for _, row in rows])
@@ -129,7 +147,17 @@ async def _write_blocks(
         aside[n].append(
             defect(VALUE_CONFLICTS, pointer(["ser"]), got=f"{row.kind} {row.start_at.isoformat()}")
         )
+    news.update(rows[at][0] for at in written.inserted)
     return [_block_item(rows[at][1]) for at in written.inserted]
+
+
+async def _write_chunks(conn: Connection, fresh: Batch, aside: Remarks, news: Counter[int]) -> None:
+    rows = [(n, entry.chunk) for n, entry in fresh.items() if entry.chunk is not None]
+    written = await wave.write(conn, [row for _, row in rows])
+    news.update(rows[at][0] for at in written.inserted)
+    for at in written.differing:
+        n, row = rows[at]
+        aside[n].append(defect(VALUE_CONFLICTS, "/cs", got=f"{row.recording} {row.chunk}"))
 
 
 def _block_item(row: BlockRow) -> feed.BlockItem:
@@ -173,9 +201,11 @@ def _event_item(row: EventRow, kept: Recorded) -> feed.EventItem:
     )
 
 
-async def _write_states(conn: Connection, fresh: Batch) -> list[feed.FeedItem]:
+async def _write_states(conn: Connection, fresh: Batch, news: Counter[int]) -> list[feed.FeedItem]:
+    places = [n for n, entry in fresh.items() if entry.state is not None]
     rows = [entry.state for entry in fresh.values() if entry.state is not None]
     taken = await node_state.take_over(conn, rows)
+    news.update(n for n, over in zip(places, taken, strict=True) if over)
     return [
         feed.StateItem(
             node_id=row.node_id,
@@ -189,7 +219,18 @@ async def _write_states(conn: Connection, fresh: Batch) -> list[feed.FeedItem]:
     ]
 
 
-async def _write_births(conn: Connection, fresh: Batch) -> list[feed.FeedItem]:
+async def _write_births(conn: Connection, fresh: Batch, news: Counter[int]) -> list[feed.FeedItem]:
     rows = [entry.birth for entry in fresh.values() if entry.birth is not None]
     await identity.record_births(conn, rows)
+    news.update(n for n, entry in fresh.items() if entry.birth is not None)
     return [feed.BirthItem(node_id=row.node_id, received_at=row.at) for row in rows]
+
+
+async def _write_reports(conn: Connection, fresh: Batch, news: Counter[int]) -> None:
+    """What nodes are set to, and their diagnostics."""
+    reports = [(n, entry.report) for n, entry in fresh.items() if entry.report is not None]
+    taken = await node_config.take_over(conn, [row for _, row in reports])
+    news.update(n for (n, _), over in zip(reports, taken, strict=True) if over)
+    diags = [(n, entry.diag) for n, entry in fresh.items() if entry.diag is not None]
+    await node_diag.keep(conn, [row for _, row in diags])
+    news.update(n for n, _ in diags)

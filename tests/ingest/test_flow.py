@@ -322,14 +322,17 @@ async def test_a_refused_message_is_taken_once_its_device_is_known(
 async def test_an_unknown_vital_sign_is_set_aside(
     ingest: None, device: Device, people: Connection
 ) -> None:
-    """A series nobody knows yet is kept whole, with a warning; its neighbour is stored."""
-    strange = {"k": "aura", "dt": 5, "y": [1, 2]}
-    device.send("obs", {"ser": [strange, {"k": "wt", "o": [0], "y": [70.5]}]})
+    """A series nobody knows yet is kept with its envelope and every key, with a warning; its
+    neighbour is stored."""
+    strange = {"k": "aura", "dt": 5, "y": [1, 2], "x_lamp": 3}
+    sent = device.send("obs", {"ser": [{"k": "wt", "o": [0], "y": [70.5]}, strange, strange]})
     await until_count(people, "reading", 1)
-    ((code, path, payload),) = await rows(people, "SELECT code, path, payload FROM reject")
-    assert (code, path, json.loads(payload)) == ("W2001", "/ser/0", strange)
-    (warned,) = await until(lambda: [fb for fb in device.feedback() if "code" in fb])
-    assert (warned["ok"], warned["kept"], warned["dropped"]) == (True, 1, 0)
+    first, second = await rows(people, "SELECT code, path, payload FROM reject ORDER BY id")
+    assert (first[:2], second[:2]) == (("W2001", "/ser/1"), ("W2001", "/ser/2"))
+    assert json.loads(first[2]) == sent | {"ser": [strange, strange]}
+    assert second[2] == b""
+    warned = await until(lambda: [fb for fb in device.feedback() if "code" in fb])
+    assert {(w["ok"], w["kept"], w["dropped"]) for w in warned} == {(True, 1, 0)}
 
 
 @pytest.mark.parametrize("batch", [1, 500])

@@ -20,14 +20,26 @@ def changed(**keys: Any) -> bytes:
     return json.dumps({k: v for k, v in (GOOD | keys).items() if v is not None}).encode()
 
 
+WAVE = {"v": 0, "boot": 1, "seq": 0, "t": 1795354700000, "clk": "ntp", "rc": 1, "k": "ecg",
+        "ch": ["I"], "hz": 250, "n": 1, "enc": "i16le", "ep": "e", "cs": 0, "d": "AAA="}  # fmt: skip
+
+
+def wave(**keys: Any) -> bytes:
+    """A good chunk with some keys changed."""
+    return json.dumps(WAVE | keys).encode()
+
+
 REFUSED = [
     ("misspelt topic", "observation", changed(), "E1001", "", False),
-    ("not served", "config", changed(), "E1002", "", True),
-    ("lossy", "diag", b'{"rss":5}', "E1002", "", False),
-    ("wave", "wave", json.dumps({"v": 0, "boot": 1, "seq": 0, "rc": 1, "k": "ecg", "ch": ["I"],
-     "hz": 250, "n": 1, "enc": "i16le", "ep": "e", "cs": 0, "d": "AAA="}).encode(),
-     "E1002", "", True),
-    ("broken wave", "wave", b"{}", "E1002", "", False),
+    ("bad report", "config", changed(), "E2102", "/rev", True),
+    ("lossy", "diag", b'{"rss":5}', "E2102", "/v", False),
+    ("wave too short", "wave", wave(n=2), "E3109", "/d", True),
+    ("wave too long", "wave", wave(n=20_000), "E2104", "/n", True),
+    ("wave of nothing", "wave", wave(ch=[]), "E3106", "/ch", True),
+    ("wave in an unknown encoding", "wave", wave(enc="i12"), "E3110", "/enc", True),
+    ("wave of an unknown device", "wave", wave(dev="patch9"), "E4001", "/dev", True),
+    ("wave that is no base64", "wave", wave(d="!"), "E2105", "/d", True),
+    ("broken wave", "wave", b"{}", "E2102", "/v", False),
     ("torn", "obs", changed()[:-5], "E2001", "", False),
     ("empty", "obs", b"", "E2007", "", False),
     ("binary", "obs", bytes(range(256)), "E2001", "", False),

@@ -1,0 +1,67 @@
+"""Forgetting what need not be kept, a little at a time: diagnostics beyond the latest of a node or
+older than a month, and refusals older than 90 days."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from ingest.entry import Outcome
+from runtime.clock import Clock
+from store import node_diag, reject
+from store.failure import UnavailableError
+from store.line import Line
+
+_LOG = structlog.get_logger()
+_NODES: Final = 20_000
+_OLD_EVERY: Final = timedelta(hours=1)
+
+
+class Tidy:
+    """Knows which nodes have sent diagnostics since the last round."""
+
+    def __init__(self, line: Line, *, clock: Clock, every_s: float) -> None:
+        self._line = line
+        self._clock = clock
+        self._every_s = every_s
+        self._nodes: set[str] = set()
+        self._old_at = clock.now() - _OLD_EVERY
+
+    def note(self, outcomes: Iterable[Outcome]) -> None:
+        """These were committed."""
+        for outcome in outcomes:
+            diag = outcome.entry.diag
+            if diag is not None and len(self._nodes) < _NODES:
+                self._nodes.add(diag.node_id)
+
+    async def run(self) -> None:
+        """A round now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            try:
+                await self.round()
+            except UnavailableError:
+                _LOG.warning("not_tidied", reason="the database is away")
+
+    async def round(self) -> None:
+        """Forget what is due. Raises UnavailableError."""
+        nodes, self._nodes = self._nodes, set()
+        while nodes and await self._prune_nodes(nodes):
+            pass
+        now = self._clock.now()
+        if now - self._old_at >= _OLD_EVERY:
+            async with self._line.transaction() as conn:
+                await reject.prune(conn, before=now - timedelta(days=reject.KEPT_DAYS))
+            while await self._prune_old():
+                pass
+            self._old_at = now
+
+    async def _prune_nodes(self, nodes: set[str]) -> int:
+        async with self._line.transaction() as conn:
+            return await node_diag.prune_nodes(conn, nodes)
+
+    async def _prune_old(self) -> int:
+        async with self._line.transaction() as conn:
+            return await node_diag.prune_old(conn, now=self._clock.now())
