@@ -144,5 +144,16 @@ def message_card(command_id: str, words: Text) -> Card:
     )
 
 
+def unbound_card(serial: str) -> Card:
+    """This unit is no node yet: somebody has to scan its code."""
+    return Card(
+        kind="unbound",
+        id=serial,
+        title=texts.UNBOUND,
+        text=texts.UNBOUND_HOW,
+        note=texts.fill(texts.UNBOUND_SERIAL, serial=serial),
+    )
+
+
 def _ok(do: str, card_id: str) -> Button:
     return Button(do=do, id=card_id, label=texts.OK, look="main")

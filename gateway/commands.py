@@ -1,12 +1,13 @@
-"""What the hub asks of this robot: measure, answer a question, say something.
+"""What the hub asks of this robot: measure, answer a question, say something, look after itself.
 
 Each command is done once, however often it comes; its last answer is kept and repeated. The
 device asks, the person acts: nothing here inflates, unlocks or dispenses. A question that nobody
 answered has no answer, and in particular it is not a "no".
 """
 
+import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import msgspec
 import structlog
 from msgspec import Struct, structs
 
+from contract import operations
 from contract.instants import to_millis
 from contract.messages import Command
 from gateway.guide import Guide
@@ -23,6 +25,7 @@ from gateway.sql import statements
 from gateway.storage import Storage, StorageUnavailableError
 from gateway.texts import YES_NO, Text, as_text
 from gateway.timekeeper import Timekeeper
+from gateway.upkeep import Begun, Handler, Outcome
 
 _LOG = structlog.get_logger()
 _SQL: Final = statements("command")
@@ -30,6 +33,10 @@ _MS: Final = 1000
 KEPT: Final = timedelta(days=30)
 SPEECH_SECONDS: Final = 300.0
 LONGEST_REST: Final = 300.0
+# What a machine's own command may take, a long hook included.
+_MACHINE_SECONDS: Final = 1000.0
+LONGEST_WORDS: Final = 300
+_PERSONS: Final = frozenset({"measure_now", "ask", "speak"})
 WHO: Final = re.compile(r"[A-H]|r:[0-9a-z]{16}")
 
 
@@ -92,6 +99,9 @@ class Commands:
         self._patience = patience
         self._on_speech = on_speech
         self._open: dict[str, Order] = {}
+        # The machine's own commands; whoever puts the gateway together adds them.
+        self.machine: Mapping[str, Handler] = {}
+        self._begun: set[asyncio.Task[None]] = set()
         self.speech: tuple[str, Text, int] | None = None
         for order in map(_order, storage.rows(_SQL["open"])):
             self._resume(order)
@@ -105,6 +115,14 @@ class Commands:
         measured = order.seq is not None
         if order.op == "measure_now" and not measured and self._now() < order.deadline:
             self._begin(order)
+
+    def start(self) -> None:
+        """Answer what a restart interrupted, or was the point of."""
+        for order in list(self._open.values()):
+            if order.op == "reboot":
+                self.finish(order.id, "ok")  # here we are again
+            elif order.op not in _PERSONS:
+                self.finish(order.id, "error", msg="interrupted by a restart")
 
     def accept(self, command: Command) -> None:
         """Do a command, or repeat the answer of one done before."""
@@ -125,9 +143,45 @@ class Commands:
         if self._time.known and now > command.exp:
             self._settle(structs.replace(order, st="expired"))
             return
-        {"measure_now": self._measure, "ask": self._ask, "speak": self._speak}.get(
-            command.op, self._decline
-        )(order)
+        self._do(order)
+
+    def _do(self, order: Order) -> None:
+        person = {"measure_now": self._measure, "ask": self._ask, "speak": self._speak}
+        handler = self.machine.get(order.op)
+        if order.op in person:
+            person[order.op](order)
+        elif handler is None:
+            self._decline(order)
+        else:
+            self._look_after(order, handler)
+
+    def _look_after(self, order: Order, handler: Handler) -> None:
+        """A command of the machine itself. What it may be asked is in the contract; what it is
+        not asked rightly, it does not do."""
+        known = {each.key for each in operations.OPERATIONS[order.op].args}
+        args = {key: value for key, value in order.args.items() if key in known}
+        wrong = operations.check(order.op, args)
+        if wrong:
+            msg = f"{wrong[0].path}: {wrong[0].msg}"[:LONGEST_WORDS]
+            self._settle(structs.replace(order, st="error", msg=msg))
+            return
+        outcome = handler(args)
+        order = structs.replace(order, args={})  # a password may be in it, and is kept elsewhere
+        if isinstance(outcome, Outcome):
+            self._settle(_with(order, outcome))
+            return
+        self._start(order, _MACHINE_SECONDS)
+        task = asyncio.get_running_loop().create_task(self._await(order.id, outcome))
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+
+    async def _await(self, command_id: str, begun: Begun) -> None:
+        try:
+            outcome = await begun()
+        except Exception:  # noqa: BLE001 - whatever it was, it is answered
+            _LOG.exception("command_failed", command=command_id)
+            outcome = Outcome("error", msg="failed; see the log")
+        self.finish(command_id, outcome.st, out=outcome.out, msg=outcome.msg)
 
     def _decline(self, order: Order) -> None:
         self._settle(structs.replace(order, st="unsupported"))
@@ -241,11 +295,20 @@ class Commands:
     def _report(self, order: Order) -> None:
         self._reports.result(order.id, order.st, out=order.out, ses=order.ses, msg=order.msg)
 
+    def stop(self) -> None:
+        """Let go of what was begun; after a restart it is answered as interrupted."""
+        for task in self._begun:
+            task.cancel()
+
     def forget(self) -> None:
         """Let go of commands so old that nobody repeats them."""
         before = self._now() - KEPT // timedelta(milliseconds=1)
         with self._storage.transaction():
             self._storage.change(_SQL["forget"], {"before": before})
+
+
+def _with(order: Order, outcome: Outcome) -> Order:
+    return structs.replace(order, st=outcome.st, out=outcome.out, msg=outcome.msg)
 
 
 def _rest(seconds: Any) -> float | None:

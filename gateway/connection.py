@@ -8,7 +8,6 @@ an earlier one is sent behind our back. What comes in is acknowledged after it w
 import asyncio
 import ssl
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import paho.mqtt.client as mqtt
@@ -18,8 +17,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from runtime.settings import Broker
-
 _LOG = structlog.get_logger()
 MQTT_5: Final = 5
 NO_SUBSCRIBERS: Final = 0x10
@@ -27,31 +24,50 @@ SESSION_TAKEN_OVER: Final = 0x8E
 # CONNACK codes of 3.1.1 and reason codes of 5 that say: these credentials do not work.
 WRONG_CREDENTIALS: Final = frozenset({4, 5, 0x85, 0x86, 0x87, 0x8C})
 _RECEIVE_MAXIMUM: Final = 100
+_HUNG_UP: Final = 0x80  # what paho says when the socket closes
 
 OnMessage = Callable[[str, bytes], None]
 
 
 class ConnectionEndedError(Exception):
-    """It could not be made, or it is over; `code` is the broker's reason, if it gave one."""
+    """It could not be made, or it is over; `code` is the broker's reason, if it gave one.
 
-    def __init__(self, reason: str, code: int | None = None) -> None:
+    `refused`: nobody is let in with these credentials.
+    """
+
+    def __init__(self, reason: str, code: int | None = None, *, refused: bool = False) -> None:
         super().__init__(reason)
         self.code = code
+        self.refused = refused or code in WRONG_CREDENTIALS
+
+
+class Will(Struct, frozen=True, kw_only=True):
+    """What the broker says, retained, `delay` seconds after we are gone without a goodbye."""
+
+    topic: str
+    payload: bytes
+    delay: int
 
 
 class Outline(Struct, frozen=True, kw_only=True):
-    """How to connect. Times are in seconds; `mqtt_version` is 5, or 4 for MQTT 3.1.1."""
+    """How to connect. Times are in seconds; `mqtt_version` is 5, or 4 for MQTT 3.1.1.
 
-    broker: Broker
-    node: str
-    mqtt_version: int
-    keep_alive: int
-    session_expiry: int
-    will_topic: str
-    will_payload: bytes
-    will_delay: int
-    in_flight: int
-    ca_file: Path | None = None
+    `user` is the client id as well. Without `tls` everything is plain text; with `certified` the
+    certificate in it says who we are. Without `session_expiry` nothing is kept between two
+    connections.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str | None = None
+    tls: ssl.SSLContext | None = None
+    certified: bool = False
+    mqtt_version: int = MQTT_5
+    keep_alive: int = 60
+    session_expiry: int = 0
+    will: Will | None = None
+    in_flight: int = 10
     patience: float = 10.0
 
 
@@ -73,17 +89,19 @@ class Connection:
         make: Any = mqtt.Client
         client = make(
             CallbackAPIVersion.VERSION2,
-            client_id=outline.node,
+            client_id=outline.user,
             protocol=outline.mqtt_version,
-            clean_session=None if outline.mqtt_version == MQTT_5 else False,
+            clean_session=None if outline.mqtt_version == MQTT_5 else not outline.session_expiry,
             reconnect_on_failure=False,
             manual_ack=True,
         )
-        client.username_pw_set(outline.broker.user, outline.broker.password)
-        if outline.broker.tls:
-            client.tls_set_context(ssl.create_default_context(cafile=outline.ca_file))
-        will = self._properties(PacketTypes.WILLMESSAGE, WillDelayInterval=outline.will_delay)
-        client.will_set(outline.will_topic, outline.will_payload, 1, True, will)
+        client.username_pw_set(outline.user, outline.password)
+        if outline.tls is not None:
+            client.tls_set_context(outline.tls)
+        if outline.will is not None:
+            will = outline.will
+            delay = self._properties(PacketTypes.WILLMESSAGE, WillDelayInterval=will.delay)
+            client.will_set(will.topic, will.payload, 1, True, delay)
         client.max_inflight_messages_set(outline.in_flight)
         client.on_connect = self._connected
         client.on_subscribe = self._was_subscribed
@@ -105,9 +123,14 @@ class Connection:
         try:
             await asyncio.to_thread(self._connect)
         except OSError as error:
-            raise ConnectionEndedError(f"{type(error).__name__}: {error}") from error
+            # TLS 1.2 says in the handshake that our certificate is not taken.
+            alert = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
+            refused = alert and self._outline.certified
+            raise ConnectionEndedError(
+                f"{type(error).__name__}: {error}", refused=refused
+            ) from error
         self._watch_socket()
-        await self._within(self._opened)
+        await self._answered_or_refused()
         self._client.subscribe([(name, 1) for name in filters])
         await self._within(self._subscribed)
 
@@ -115,14 +138,22 @@ class Connection:
         """Blocking: name resolution, TCP, TLS, and the CONNECT packet."""
         outline, options = self._outline, dict[str, Any]()
         if outline.mqtt_version == MQTT_5:
-            options["clean_start"] = False
+            options["clean_start"] = not outline.session_expiry
             options["properties"] = self._properties(
                 PacketTypes.CONNECT,
                 SessionExpiryInterval=outline.session_expiry,
                 ReceiveMaximum=_RECEIVE_MAXIMUM,
             )
-        broker = outline.broker
-        self._client.connect(broker.host, broker.port, outline.keep_alive, **options)
+        self._client.connect(outline.host, outline.port, outline.keep_alive, **options)
+
+    async def _answered_or_refused(self) -> None:
+        try:
+            await self._within(self._opened)
+        except ConnectionEndedError as error:
+            # TLS 1.3 says it after the handshake, by hanging up where the answer would come.
+            if self._outline.certified and self.ended.done() and error.code in {None, _HUNG_UP}:
+                error.refused = True
+            raise
 
     async def _within(self, step: asyncio.Future[None]) -> None:
         either: set[asyncio.Future[Any]] = {step, self.ended}

@@ -1,6 +1,5 @@
 """What the hub sends, decoded and handed to whom it concerns. Nothing it sends can hurt."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -9,7 +8,9 @@ from contract import codec
 from contract.errors import Refused
 from contract.messages import (
     Command,
+    Config,
     Feedback,
+    Firmware,
     HubStatus,
     Plan,
     Reminder,
@@ -39,12 +40,25 @@ class Household(Protocol):
         """The plan was taken from the broker."""
 
 
+class Machine(Protocol):
+    """Who hears of everything that concerns the gateway itself."""
+
+    def learn_time(self, answer: TimeAnswer) -> None:
+        """The hub told the time."""
+
+    def configure(self, wanted: Config) -> None:
+        """The hub wants it configured so."""
+
+    def offer_firmware(self, notice: Firmware) -> None:
+        """There is firmware to fetch."""
+
+
 class Inbox:
     """Takes payloads by the last word of their topic (`status` for the hub's own)."""
 
-    def __init__(self, household: Household, on_time: Callable[[TimeAnswer], None]) -> None:
+    def __init__(self, household: Household, machine: Machine) -> None:
         self._household = household
-        self._on_time = on_time
+        self._machine = machine
         self.hub: Hub | None = None
 
     def take(self, kind: str, payload: bytes) -> None:
@@ -58,8 +72,15 @@ class Inbox:
         except Refused as error:
             _LOG.warning("downlink_refused", kind=kind, code=error.defect.code)
             return
+        self._hand_on(message)
+
+    def _hand_on(self, message: codec.Down) -> None:
         if isinstance(message, TimeAnswer):
-            self._on_time(message)
+            self._machine.learn_time(message)
+        elif isinstance(message, Config):
+            self._machine.configure(message)
+        elif isinstance(message, Firmware):
+            self._machine.offer_firmware(message)
         elif isinstance(message, HubStatus):
             if self.hub is not None:
                 self.hub.hub_said(message)

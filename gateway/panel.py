@@ -24,6 +24,7 @@ class Link(Struct, frozen=True, kw_only=True):
     hub_ready: bool
     cuff: str | None
     unsent: int
+    unbound: str | None = None  # the serial number while this unit is no node yet
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -43,6 +44,7 @@ class Panel:
         settings: GatewaySettings,
         link: Callable[[], Link],
         *,
+        help_number: Callable[[], str],
         reminders: Reminders,
         guide: Guide,
         commands: Commands,
@@ -50,6 +52,7 @@ class Panel:
     ) -> None:
         self._settings = settings
         self._link = link
+        self._help_number = help_number
         self._reminders = reminders
         self._guide = guide
         self._commands = commands
@@ -63,6 +66,7 @@ class Panel:
         advice: Level | None,
         advice_is_new: bool,
         utterance: Utterance | None,
+        volume: int,
         browser_speaks: bool,
     ) -> View:
         """What to show now."""
@@ -82,6 +86,7 @@ class Panel:
             next_dose_at=None if due is None else due.due,
             measuring=session is not None and session.open,
             utterance=utterance,
+            volume=volume,
             browser_speaks=browser_speaks,
         )
 
@@ -93,7 +98,7 @@ class Panel:
             call,
             unheard=self._help.unheard,
             may_cancel=self._help.may_cancel,
-            number=self._settings.emergency_number,
+            number=self._help_number(),
         )
 
     def _card(self, advice: Level | None, *, advice_is_new: bool = True) -> Card | None:
@@ -111,7 +116,12 @@ class Panel:
             return cards.session_card(session, self._guide.seconds_left())
         if words is not None and advice_is_new:
             return words
-        return self._dose_card() or words or self._message_card() or self._missed_card()
+        doing = self._dose_card() or words or self._message_card() or self._missed_card()
+        return doing or self._unbound_card()
+
+    def _unbound_card(self) -> Card | None:
+        serial = self._link().unbound
+        return None if serial is None else cards.unbound_card(serial)
 
     def _message_card(self) -> Card | None:
         speech = self._commands.speech

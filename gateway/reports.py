@@ -6,10 +6,23 @@ from there.
 
 import secrets
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from contract.instants import to_millis
-from contract.messages import Ack, Acknowledgement, Birth, Envelope, Event, Result
+from contract.messages import (
+    Ack,
+    Acknowledgement,
+    Birth,
+    ConfigError,
+    ConfigReport,
+    Envelope,
+    Event,
+    Obs,
+    Result,
+    Series,
+    Wave,
+)
 from gateway.spool import Key, Message, Spool
 from gateway.timekeeper import Timekeeper
 from gateway.uptime import uptime_ms
@@ -50,11 +63,44 @@ class Reports:
         if acks:
             self._say("ack", Ack(**self._stamp(), acks=list(acks)))
 
+    def configured(self, rev: int, applied: dict[str, Any], errors: list[ConfigError]) -> Key:
+        """Which settings hold; retained by the broker."""
+        report = ConfigReport(**self._stamp(), rev=rev, applied=applied, errors=errors)
+        return _key(self._say("config", report))
+
+    def wave(self, at: datetime | None = None, **chunk: Any) -> Key:
+        """One chunk of a waveform, the keys as on the wire; `at` is its first sample's instant.
+
+        Spooled like a reading, but the first to go when the disk is full.
+        """
+        stamp = self._stamp()
+        if at is not None and self._time.known:
+            stamp["t"] = to_millis(at)
+        return _key(self._say("wave", Wave(**stamp, **chunk)))
+
+    def trial(self) -> dict[str, Key]:
+        """One harmless message of each counted kind, for a self-test: no call, and a series that
+        nobody knows, which the hub sets aside."""
+        series = Series(k="x_selftest", o=[0], y=[1.0], fl=["demo"])
+        said = {
+            "ack": self._say("ack", Ack(**self._stamp(), acks=[])),
+            "obs": self._say("obs", Obs(**self._stamp(), ser=[series])),
+        }
+        keys = {kind: _key(message) for kind, message in said.items()}
+        return keys | {"event": self.event("selftest", sev="info")}
+
     def result(
-        self, command_id: str, st: str, *, out: dict[str, Any], ses: str | None, msg: str | None
-    ) -> None:
+        self,
+        command_id: str,
+        st: str,
+        *,
+        out: dict[str, Any],
+        ses: str | None = None,
+        msg: str | None = None,
+    ) -> Key:
         """The answer to a command."""
-        self._say("res", Result(**self._stamp(), id=command_id, st=st, out=out, ses=ses, msg=msg))
+        result = Result(**self._stamp(), id=command_id, st=st, out=out, ses=ses, msg=msg)
+        return _key(self._say("res", result))
 
     def event(
         self,
@@ -81,9 +127,9 @@ class Reports:
         )
         return _key(self._say("event", event))
 
-    def birth(self, **description: Any) -> None:
+    def birth(self, **description: Any) -> Key:
         """Who is there: the description of the node, retained by the broker."""
-        self._say("birth", Birth(**self._stamp(), **description))
+        return _key(self._say("birth", Birth(**self._stamp(), **description)))
 
 
 def _key(envelope: Envelope) -> Key:

@@ -4,7 +4,7 @@ One object on one thread. It holds no rules of its own: each part decides (ringi
 commands, the help line), and this passes on what was pressed, said or read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from contract.instants import to_millis
 from contract.messages import Command, Feedback, Plan, Reminder
 from gateway import severity, texts
 from gateway.commands import Commands, Patience
+from gateway.configured import Configured
 from gateway.guidance import Session, Times
 from gateway.guide import Guide
 from gateway.help_call import HelpLine
@@ -50,6 +51,7 @@ class Robot:
         spool: Spool,
         timekeeper: Timekeeper,
         reports: Reports,
+        configured: Configured,
         *,
         board: Board,
         voice: Voice,
@@ -59,6 +61,7 @@ class Robot:
         self._storage = storage
         self._waits = spool.waits
         self._time = timekeeper
+        self._configured = configured
         self._board = board
         self._voice = voice
         self._link = link
@@ -76,6 +79,7 @@ class Robot:
         self._panel = Panel(
             settings,
             link,
+            help_number=self._help_number,
             reminders=self.reminders,
             guide=self.guide,
             commands=self.commands,
@@ -108,6 +112,11 @@ class Robot:
             ),
             on_speech=self.say,
         )
+
+    def _help_number(self) -> str:
+        """Whom to telephone when nobody answers; the emergency number goes with it."""
+        emergency, given = self._settings.emergency_number, self._configured.given("help_number")
+        return emergency if given is None else f"{given} / {emergency}"
 
     def _all_actions(self) -> dict[str, Callable[[Press], bool]]:
         return {
@@ -160,10 +169,13 @@ class Robot:
         return True
 
     def _choose_language(self, press: Press) -> bool:
-        if press.value not in LANGUAGES or press.value == self._language:
+        return self._speak_in(press.value or "")
+
+    def _speak_in(self, language: str) -> bool:
+        if language not in LANGUAGES or language == self._language:
             return False
-        self._language = press.value
-        self._remember(_LANGUAGE, press.value)
+        self._language = language
+        self._remember(_LANGUAGE, language)
         return True
 
     # --- what the hub says --------------------------------------------------------------------
@@ -184,6 +196,20 @@ class Robot:
             if call is not None:
                 self.say(call.say or texts.CALL_STAGES.get(call.stage, {}))
         self.refresh()
+
+    def configured(self, before: Mapping[str, Any]) -> None:
+        """The hub set something. What the person chose on the screen stays, unless it was that."""
+        language = self._configured.value("lang")
+        if language != before.get("lang", self._settings.language):
+            self._speak_in(language)
+        self.refresh()
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody measures or calls: no moment to restart."""
+        session, call = self.guide.session, self.help.current
+        calling = call is not None and not call.cancelled and call.stage not in {"closed"}
+        return calling or (session is not None and session.open)
 
     def plan_cleared(self) -> None:
         """The plan was taken from the broker."""
@@ -209,7 +235,8 @@ class Robot:
 
     def _speak_result(self, sys: float, dia: float) -> None:
         self.say(texts.fill(texts.RESULT, sys=round(sys), dia=round(dia)))
-        self._advice = severity.level(sys, dia, self._settings.profile)
+        limits = (self._configured.given("sys_limit"), self._configured.given("dia_limit"))
+        self._advice = severity.level(sys, dia, self._settings.profile, limits)
         self._advised_at = self._time.now()
         if self._advice is not None:
             number = self._settings.emergency_number
@@ -235,8 +262,7 @@ class Robot:
             self.say(texts.PRESS_START)
         self.commands.tick()
         if self.help.unheard and not self._unheard:
-            number = self._settings.emergency_number
-            self.say(texts.fill(texts.CALL_UNHEARD_HOW, number=number))
+            self.say(texts.fill(texts.CALL_UNHEARD_HOW, number=self._help_number()))
             _LOG.warning("help_unheard")
         self._unheard = self.help.unheard
         self.refresh()
@@ -251,7 +277,7 @@ class Robot:
             return
         number = 1 if self._utterance is None else self._utterance.number + 1
         self._utterance = Utterance(number, text)
-        self._voice.say(text, self._language)
+        self._voice.say(text, self._language, self._configured.value("volume"))
 
     def forget(self) -> None:
         """Let go of doses and commands so old that nobody asks for them again."""
@@ -274,6 +300,7 @@ class Robot:
                 advice=self._advice,
                 advice_is_new=self._time.now() - self._advised_at < _ADVICE_GOES_FIRST,
                 utterance=self._utterance,
+                volume=self._configured.value("volume"),
                 browser_speaks=self._settings.voice != "none" and not self._voice.works,
             )
         )

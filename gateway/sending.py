@@ -11,9 +11,33 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.spool import Key, Stored
+from gateway.spool import MEASUREMENTS, Key, Stored
 
 NOT_TAKEN_SECONDS: Final = 5.0
+LONGEST_BACK_OFF: Final = 3600.0
+_NEVER: Final = float("-inf")
+
+
+class Gate(Struct, frozen=True, kw_only=True):
+    """What measurements wait for; everything else goes anyway.
+
+    Instants are seconds of the monotonic clock, but `live_since`: what was spooled before it (UTC
+    milliseconds) is backlog. `gathered_until` is for waveforms, which go together.
+    """
+
+    hub_ready: bool = True
+    held_until: float = _NEVER
+    backlog_held_until: float = _NEVER
+    gathered_until: float = _NEVER
+    live_since: int = 0
+
+    def lets(self, message: Stored, now: float) -> bool:
+        """Whether a measurement may go."""
+        if not self.hub_ready or now < self.held_until:
+            return False
+        if message.kind == "wave" and now < self.gathered_until:
+            return False
+        return message.created >= self.live_since or now >= self.backlog_held_until
 
 
 class Pace(Struct, frozen=True, kw_only=True):
@@ -40,6 +64,7 @@ class Underway(Struct):
     due: float
     sendings: int
     answered: bool = False
+    refusals: int = 0
 
 
 class Flight:
@@ -57,32 +82,28 @@ class Flight:
             message.due = float("-inf")
             message.answered = True
 
-    def choose(
-        self, waiting: Sequence[Stored], now: float, *, hub_ready: bool, held_until: float
-    ) -> list[Stored]:
+    def choose(self, waiting: Sequence[Stored], now: float, gate: Gate) -> list[Stored]:
         """The messages to send now, in the order given.
 
-        Measurements wait while the hub is not ready or has asked to hold back until `held_until`;
-        events never do.
+        Measurements wait while the hub is not ready or has asked to hold back; events never do.
         """
         self._refill(now)
         chosen: list[Stored] = []
         for message in waiting:
             if self._unanswered() + len(chosen) >= self._pace.unanswered:
                 break
-            if self._is_due(message, now, len(chosen)) and self._may_go(
-                message, free=hub_ready and now >= held_until
-            ):
+            if self._is_due(message, now, len(chosen)) and self._may_go(message, now, gate):
                 chosen.append(message)
         return chosen
 
-    def _may_go(self, message: Stored, *, free: bool) -> bool:
+    def _may_go(self, message: Stored, now: float, gate: Gate) -> bool:
         if message.kind == "event":
             return True
-        if message.kind != "obs":
+        if message.kind not in MEASUREMENTS:
             # Goes out once to a hub that is not ready: the broker keeps it. Again when it is.
+            free = gate.hub_ready and now >= gate.held_until
             return free or message.key not in self._underway
-        if not free or self._tokens < 1:
+        if self._tokens < 1 or not gate.lets(message, now):
             return False
         self._tokens -= 1
         return True
@@ -98,7 +119,8 @@ class Flight:
         before = self._underway.get(message.key)
         sendings = 1 + (before.sendings if before else message.tries)
         patience = self._pace.patience(message.kind, sendings)
-        self._underway[message.key] = Underway(now, now + patience, sendings)
+        refusals = before.refusals if before else 0
+        self._underway[message.key] = Underway(now, now + patience, sendings, refusals=refusals)
         return sendings
 
     def answered(self, key: Key, now: float, *, taken: bool) -> None:
@@ -115,11 +137,21 @@ class Flight:
         for key in keys:
             self._underway.pop(key, None)
 
-    def delay(self, key: Key, until: float) -> None:
-        """The hub asked for this one again, but not before `until`."""
+    def delay(self, key: Key, now: float, *, after: float | None = None) -> None:
+        """The hub asked for this one again, later: each time twice as late, and not before
+        `after` seconds."""
         underway = self._underway.get(key)
         if underway is not None:
-            underway.due = until
+            pause = self._pace.resend_seconds * 2.0 ** min(underway.refusals, 20)
+            underway.refusals += 1
+            underway.due = now + max(min(pause, LONGEST_BACK_OFF), after or 0.0)
+
+    def again(self, keys: Iterable[Key]) -> None:
+        """These are to be sent again at once, receipt or not."""
+        for key in keys:
+            underway = self._underway.get(key)
+            if underway is not None:
+                underway.due = _NEVER
 
     def silent_since(self) -> float | None:
         """When the oldest of those was sent that the broker has not answered."""

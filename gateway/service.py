@@ -3,31 +3,36 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
-from contract.messages import DeclaredSeries, SubDevice, TimeAnswer
+from contract.messages import Config, Firmware, TimeAnswer
+from gateway.binding import bind
 from gateway.collector import Collector
-from gateway.drivers.driver import Driver
+from gateway.configured import Configured
+from gateway.description import description, program_version
+from gateway.diagnosis import Diagnosis, resident_mb
 from gateway.drivers.registry import driver
+from gateway.firmware import FirmwareDesk, Means
+from gateway.identity import Identities, Vault
 from gateway.inbox import Inbox
 from gateway.panel import Link
+from gateway.recent_log import RecentLog
 from gateway.reports import Reports
 from gateway.robot import Robot
 from gateway.screen.board import Board
 from gateway.screen.server import ScreenServer
 from gateway.settings import GatewaySettings
-from gateway.spool import Spool
+from gateway.spool import Key, Spool
 from gateway.storage import Storage, StorageUnavailableError
-from gateway.texts import LANGUAGES
 from gateway.timekeeper import Timekeeper
 from gateway.transports.serial_port import SerialPort
+from gateway.upkeep import Abilities, Upkeep
 from gateway.uplink import Standing, Uplink
 from gateway.voice import choose_voice
 from runtime.clock import Clock
@@ -37,7 +42,6 @@ _LOG = structlog.get_logger()
 _CONNECTS: Final = "connects"
 _TRIM_SECONDS: Final = 60.0
 _FORGET_EVERY: Final = 60  # trims
-_SPEC: Final = "1.0"
 
 
 class AlreadyRunningError(RuntimeError):
@@ -80,31 +84,61 @@ class Gateway:
         self.timekeeper = Timekeeper(clock)
         self.spool = Spool(storage)
         self.reports = Reports(self.spool, self.timekeeper, who=settings.who, nudge=self._nudge)
+        self.identities = Identities(Vault(settings.state), settings.configured_identity)
+        self.log = RecentLog()
         self.board = Board()
         self.voice = choose_voice(settings.voice)
+        self.configured = self._make_configured()
         self.robot = Robot(
             settings,
             storage,
             self.spool,
             self.timekeeper,
             self.reports,
+            self.configured,
             board=self.board,
             voice=self.voice,
             link=self._link,
         )
-        self.inbox = Inbox(self.robot, self._learn_time)
-        self.uplink = Uplink(
-            settings,
+        self.inbox = Inbox(self.robot, self)
+        self.uplink = self._make_uplink()
+        self.inbox.hub = self.uplink
+        self.collector = self._make_collector(storage)
+        self.diagnosis = self._make_diagnosis()
+        self.firmware = self._make_firmware()
+        self.upkeep = self._make_upkeep()
+        self.robot.commands.machine = self.upkeep.handlers
+        self._described: dict[str, Any] | None = None
+        self.screen: ScreenServer | None = None
+
+    def _make_configured(self) -> Configured:
+        settings = self._settings
+        own = {
+            "enc": settings.enc,
+            "lang": settings.language,
+            "help_number": settings.emergency_number,
+        }
+        return Configured(
+            self._storage,
+            self.reports,
+            own,
+            waits=self.spool.waits,
+            trial_seconds=settings.config_trial_seconds,
+            on_change=self._reconfigured,
+        )
+
+    def _make_uplink(self) -> Uplink:
+        return Uplink(
+            self._settings,
+            self.identities,
             self.spool,
             self.timekeeper,
+            self.configured,
             count_connect=self._count_connect,
             on_downlink=self.inbox.take,
             standing=self._standing,
             changed=self._changed,
         )
-        self.inbox.hub = self.uplink
-        self.collector = self._make_collector(storage)
-        self.screen: ScreenServer | None = None
 
     def _make_collector(self, storage: Storage) -> Collector | None:
         settings = self._settings
@@ -122,27 +156,89 @@ class Gateway:
             changed=self._changed,
         )
 
+    def _make_diagnosis(self) -> Diagnosis:
+        return Diagnosis(
+            self.spool,
+            self.timekeeper,
+            self.log,
+            state=self._settings.state,
+            links=self._links,
+            counts=lambda: {
+                "connects": self.uplink.connects,
+                "rejected": self.uplink.verdicts.refused,
+            },
+        )
+
+    def _make_firmware(self) -> FirmwareDesk:
+        settings = self._settings
+        means = Means(
+            key_file=settings.firmware_key,
+            command=settings.firmware_command,
+            ca_file=settings.firmware_ca_file,
+            running=program_version(),
+            retry_seconds=settings.resend_seconds,
+        )
+        return FirmwareDesk(
+            self._storage,
+            self.reports,
+            settings.state,
+            means,
+            local_now=lambda: self.timekeeper.now().astimezone(settings.time_zone),
+            busy=lambda: self.robot.busy,
+        )
+
+    def _make_upkeep(self) -> Upkeep:
+        settings = self._settings
+        abilities = Abilities(
+            describe=self.describe,
+            report_configuration=self.configured.report,
+            links=self._links,
+            clock=lambda: (self.timekeeper.clk, self.timekeeper.answers),
+            busy=lambda: self.robot.busy,
+            number=lambda: self.configured.given("help_number"),
+            log_lines=self.diagnosis.lines,
+            call_command=settings.call_command,
+            reboot_command=settings.reboot_command,
+            selftest_seconds=settings.selftest_seconds,
+        )
+        return Upkeep(
+            self._storage, self.spool, self.reports, self.identities, self.uplink, abilities
+        )
+
     async def run(self) -> None:
         """Until cancelled."""
         settings = self._settings
-        self.reports.birth(**description(settings, driver(settings.model)))
+        self.describe()
+        self.configured.start()
+        self.robot.commands.start()
         self.screen = screen = ScreenServer(
             self.board, settings.screen_host, settings.screen_port, self.robot.press
         )
         self.robot.refresh()
         screen.start()
         tasks = {
-            "uplink": self.uplink.run(),
+            "uplink": self._be_a_node(),
             "robot": self._tick(),
             "voice": self.voice.run(),
             "housekeeping": self._keep_house(),
+            "diagnosis": self._diagnose(),
+            "firmware": self.firmware.run(),
         }
         if self.collector is not None:
             tasks["collector"] = self.collector.run()
         try:
-            await run_tasks(tasks)
+            with self.log.attached():
+                await run_tasks(tasks)
         finally:
+            self.robot.commands.stop()
             screen.stop()
+
+    async def _be_a_node(self) -> None:
+        if not self.identities.known:
+            await bind(self._settings, self.identities.vault)
+            self.identities.read_again()
+            self.robot.refresh()
+        await self.uplink.run()
 
     # --- what the parts ask of each other -----------------------------------------------------
 
@@ -153,12 +249,27 @@ class Gateway:
             hub_ready=self.uplink.hub_ready,
             cuff=None if self.collector is None else self.collector.link,
             unsent=self.spool.depth(),
+            unbound=None if self.identities.known else self._settings.claim_serial,
         )
 
-    def _standing(self) -> Standing:
+    def _links(self) -> dict[str, str]:
         collector = self.collector
-        subs = {} if collector is None else {self._settings.device: collector.link}
-        return Standing(plan=self.robot.reminders.revision, subs=subs)
+        return {} if collector is None else {self._settings.device: collector.link}
+
+    def _standing(self) -> Standing:
+        return Standing(
+            plan=self.robot.reminders.revision, cfg=self.configured.rev, subs=self._links()
+        )
+
+    def describe(self) -> Key:
+        """Say who is there, whether that is news or not."""
+        self._described = described = description(self._settings, speaks=self._speaks)
+        return self.reports.birth(**described)
+
+    @property
+    def _speaks(self) -> bool:
+        """Whether there is a voice: ours, or the browser's instead of it."""
+        return self._settings.voice not in {"none", "espeak"} or self.voice.works
 
     def _nudge(self) -> None:
         self.uplink.nudge()
@@ -177,18 +288,45 @@ class Gateway:
             _LOG.warning("connect_not_counted", error=str(error))
         return connects
 
-    def _learn_time(self, answer: TimeAnswer) -> None:
+    # --- what the hub says of the machine -------------------------------------------------------
+
+    def learn_time(self, answer: TimeAnswer) -> None:
+        """The hub told the time."""
+        answers = self.timekeeper.answers
         step = self.timekeeper.learn(answer)
+        if self.timekeeper.answers > answers:
+            self.uplink.time_answered()
         if step is not None:
             _LOG.warning("clock_step", ms=step.ms)
             self.reports.event("clock_step", ms=step.ms)
+
+    def _reconfigured(self, before: Mapping[str, Any]) -> None:
+        self.robot.configured(before)
+
+    def configure(self, wanted: Config) -> None:
+        """The hub wants it configured so."""
+        self.configured.accept(wanted)
+        self._changed()
+
+    def offer_firmware(self, notice: Firmware) -> None:
+        """There is firmware to fetch."""
+        self.firmware.accept(notice)
 
     # --- time ---------------------------------------------------------------------------------
 
     async def _tick(self) -> None:
         while True:
             self.robot.tick()
+            self.configured.tick(reachable=self.uplink.online and self.uplink.hub_ready)
+            if self._described != description(self._settings, speaks=self._speaks):
+                self.describe()
             await asyncio.sleep(self._settings.tick_seconds)
+
+    async def _diagnose(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.diag_seconds)
+            if self.uplink.online:
+                self.uplink.tell(self.diagnosis.report())
 
     async def _keep_house(self) -> None:
         turn = 0
@@ -217,47 +355,3 @@ class Gateway:
         self.robot.forget()
         if self.collector is not None:
             self.collector.forget()
-
-
-def description(settings: GatewaySettings, model: Driver) -> dict[str, Any]:
-    """What `birth` says of this node: its program, its cuff, what it can do."""
-    with_cuff = settings.serial is not None
-    cuff = SubDevice(
-        dev=settings.device,
-        type=model.device_type,
-        maker=model.maker,
-        model=model.model,
-        link=model.link,
-    )
-    return {
-        "maker": "hearthbeat",
-        "model": "gateway",
-        "fw": _version(),
-        "spec": _SPEC,
-        "level": "robot",
-        "cap": {
-            "enc": ["json"],
-            "mqtt": settings.mqtt_version,
-            "plan": True,
-            "screen": True,
-            "tts": list(LANGUAGES) if settings.voice != "none" else [],
-            "store_h": round(settings.spool_days * 24),
-            "clk": ["ntp", "hub"],
-            "cmd": ["measure_now", "ask", "speak"] if with_cuff else ["ask", "speak"],
-        },
-        "devs": [cuff] if with_cuff else [],
-        "ser": [DeclaredSeries(k=k, dev=settings.device) for k in model.kinds if with_cuff],
-    }
-
-
-def _version() -> str:
-    try:
-        return version("hearthbeat")
-    except PackageNotFoundError:
-        return "source"
-
-
-def resident_mb() -> float:
-    """Resident memory of this process, in megabytes."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000

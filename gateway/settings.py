@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contract.topics import NODE_PATTERN
+from contract.claim_code import read_code
+from contract.topics import NODE_PATTERN, SERIAL_PATTERN
 from gateway.drivers.registry import driver
+from gateway.identity import Identity, Vault
 from gateway.sending import Pace
-from runtime.settings import Broker, parse_broker_url
+from runtime.settings import parse_broker_url
 
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -35,13 +37,32 @@ class GatewaySettings(BaseSettings):
     zone: str = "Asia/Shanghai"
 
     # The hub.
-    broker: str
-    mqtt_version: Literal[4, 5] = 5
+    broker: str | None = None
+    mqtt_version: Literal[3, 4, 5] = 5  # 3 and 4 are MQTT 3.1.1
+    enc: Literal["json", "cbor"] = "json"
     ca_file: Path | None = None
     insecure: bool = False
     keep_alive: int = 60
     session_expiry: int = 86_400
     will_delay: int = 30
+
+    # How this unit becomes a node, when no broker URL says who it is.
+    claim_host: str | None = None
+    claim_port: Annotated[int, Field(ge=1, le=65_535)] = 8884
+    claim_serial: Annotated[str, Field(pattern=SERIAL_PATTERN.pattern)] | None = None
+    claim_code: str | None = None
+    claim_secret_file: Path | None = None
+    claim_ca_file: Path | None = None
+    claim_ca_sha256: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2}:?){32}$")] | None = None
+    claim_trust_on_first_use: bool = False
+    claim_password: bool = False  # no certificate but a password
+
+    # What is the owner's: programs to run, and whose firmware to believe.
+    call_command: str | None = None
+    reboot_command: str | None = None
+    firmware_command: str | None = None
+    firmware_key: Path | None = None
+    firmware_ca_file: Path | None = None
 
     # The robot.
     state: Path
@@ -68,6 +89,10 @@ class GatewaySettings(BaseSettings):
     stable_seconds: Seconds = 60.0
     live_seconds: Seconds = 60.0
     time_sync_seconds: Seconds = 6 * 3600.0
+    diag_seconds: Annotated[float, Field(gt=0)] = 300.0
+    config_trial_seconds: Seconds = 180.0
+    selftest_seconds: Seconds = 30.0
+    claim_seconds: Annotated[float, Field(gt=0)] = 5.0
     rest_seconds: Seconds = 60.0
     reading_seconds: Seconds = 300.0
     backlog_per_second: Seconds = 20.0
@@ -90,29 +115,66 @@ class GatewaySettings(BaseSettings):
             raise ValueError(f"no time zone is called {zone}") from error
         return zone
 
+    @field_validator("mqtt_version")
+    @classmethod
+    def _as_paho_counts(cls, version: int) -> int:
+        return max(4, version)
+
+    @field_validator("claim_code")
+    @classmethod
+    def _a_right_code(cls, code: str | None) -> str | None:
+        if code is None:
+            return None
+        right = read_code(code)
+        if right is None:
+            raise ValueError("no claim code, or mistyped: ten letters and digits, as printed")
+        return right
+
+    @model_validator(mode="after")
+    def _a_screen_at_home(self) -> "GatewaySettings":
+        if not self.insecure and not _is_loopback(self.screen_host):
+            raise ValueError("the screen is plain HTTP: on loopback only (or say --insecure)")
+        return self
+
     @model_validator(mode="after")
     def _a_broker_we_may_talk_to(self) -> "GatewaySettings":
+        if self.broker is None:
+            return self
         broker = parse_broker_url(self.broker)
         if not broker.user or not NODE_PATTERN.match(broker.user) or not broker.password:
             raise ValueError("the broker URL needs the node's id and password: mqtt://node:pw@host")
         if not broker.tls and not self.insecure and not _is_loopback(broker.host):
             raise ValueError("readings leave this machine only over mqtts:// (or say --insecure)")
-        if not self.insecure and not _is_loopback(self.screen_host):
-            raise ValueError("the screen is plain HTTP: on loopback only (or say --insecure)")
+        return self
+
+    @model_validator(mode="after")
+    def _a_way_to_become_a_node(self) -> "GatewaySettings":
+        parts = (self.claim_host, self.claim_serial, self.claim_code, self.claim_secret_file)
+        if any(parts) and not all(parts):
+            raise ValueError("a claim needs host, serial, code and secret file, all four")
+        trusts = (self.claim_ca_file, self.claim_ca_sha256, self.claim_trust_on_first_use)
+        if sum(bool(each) for each in trusts) > 1:
+            raise ValueError("believe a CA file, a fingerprint or the first answer: one of them")
+        if self.claim_password and self.claim_trust_on_first_use:
+            raise ValueError("a password may not go to whoever answers: name a CA or fingerprint")
+        if not any(parts) and self.broker is None and not Vault(self.state).generations():
+            raise ValueError("say --broker mqtts://node:password@host, or claim this unit first")
         return self
 
     @property
-    def broker_address(self) -> Broker:
-        """The broker, taken apart."""
-        return parse_broker_url(self.broker)
-
-    @property
-    def node(self) -> str:
-        """The id of this node: its user name at the broker."""
-        user = self.broker_address.user
-        if user is None:
-            raise ValueError("the broker URL has no user")
-        return user
+    def configured_identity(self) -> Identity | None:
+        """Who the broker URL says we are."""
+        if self.broker is None:
+            return None
+        broker = parse_broker_url(self.broker)
+        return Identity(
+            node=broker.user or "",
+            host=broker.host,
+            port=broker.port,
+            tls=broker.tls,
+            password=broker.password,
+            ca=self.ca_file,
+        )
 
     @property
     def time_zone(self) -> ZoneInfo:

@@ -27,7 +27,10 @@ _SQL: Final = statements("spool")
 Message = TypeVar("Message", bound=Envelope)
 
 # Lower is sooner. A call for help overtakes everything.
-PRIORITIES: Final = {"event": 0, "birth": 1, "ack": 2, "res": 2, "obs": 3}
+PRIORITIES: Final = {
+    "event": 0, "birth": 1, "config": 2, "ack": 2, "res": 2, "obs": 3, "wave": 4,
+}  # fmt: skip
+MEASUREMENTS: Final = frozenset({"obs", "wave"})
 DROPPED: Final = "spool_dropped"
 
 
@@ -205,6 +208,23 @@ class Spool:
         if any(message.key == key for message in self._memory):
             return True
         return self._storage.row(_SQL["waits"], {"boot": key[0], "seq": key[1]}) is not None
+
+    def held(self, boot: int, first: int, last: int) -> list[int]:
+        """The numbers of a range that still wait here, in order."""
+        values = {"boot": boot, "first": first, "last": last}
+        on_disk = [row["seq"] for row in self._storage.rows(_SQL["held"], values)]
+        ours = [m.seq for m in self._memory if m.boot == boot and first <= m.seq <= last]
+        return sorted({*on_disk, *ours})
+
+    @property
+    def last_seq(self) -> int:
+        """The number given last in this boot; -1 before the first."""
+        return self._next_seq - 1
+
+    @property
+    def dropped(self) -> int:
+        """How many measurements were ever dropped for want of room."""
+        return int(self._storage.fact(DROPPED, 0))
 
     def depth(self) -> int:
         """How many messages wait."""

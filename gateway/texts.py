@@ -154,3 +154,12 @@ CALL_CANCELLED: Final = text("呼叫已取消", "The call was cancelled")
 CALL_CANCELLED_HOW: Final = text("需要帮助时，请随时再按。", "Press again whenever you need help.")
 QUESTION: Final = text("医生团队想问您", "A question from your care team")
 MESSAGE: Final = text("医生团队的消息", "A message from your care team")
+
+# --- becoming a node ----------------------------------------------------------------------------
+
+UNBOUND: Final = text("等待绑定", "Waiting to be bound")
+UNBOUND_HOW: Final = text(
+    "请让医生团队或家人扫描机身上的二维码。绑定后会自动开始工作。",
+    "Please let your care team or family scan the code on this device. It starts by itself then.",
+)
+UNBOUND_SERIAL: Final = text("设备编号 {serial}", "Device {serial}")

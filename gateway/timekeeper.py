@@ -18,6 +18,9 @@ from runtime.clock import Clock
 BUILD_FLOOR: Final = datetime(2026, 1, 1, tzinfo=UTC)
 TRUSTED_WITHIN: Final = timedelta(seconds=2)
 SLOWEST_ANSWER_MS: Final = 2000
+# So far back the time stands still rather than go back under what was stored with it; what a
+# larger step leaves in the future, the hub would call untrusted in any case.
+STANDS_STILL: Final = timedelta(seconds=120)
 
 
 class Step(Struct, frozen=True):
@@ -34,10 +37,16 @@ class Timekeeper:
         self._offset = timedelta()
         self._from_hub = False
         self._error_ms: int | None = None
+        self._said: datetime | None = None
+        self.answers = 0
 
     def now(self) -> datetime:
-        """The present instant as well as it is known."""
-        return self._clock.now() + self._offset
+        """The present instant as well as it is known; a small step back is waited out."""
+        now, said = self._clock.now() + self._offset, self._said
+        if said is not None and timedelta() < said - now <= STANDS_STILL:
+            return said
+        self._said = now
+        return now
 
     def machine_millis(self) -> int:
         """The machine's own clock, for time requests."""
@@ -69,6 +78,7 @@ class Timekeeper:
         round_trip = (t4 - answer.t1) - (answer.t3 - answer.t2)
         if not 0 <= round_trip <= SLOWEST_ANSWER_MS:
             return None
+        self.answers += 1
         offset = timedelta(milliseconds=((answer.t2 - answer.t1) + (answer.t3 - t4)) / 2)
         self._error_ms = round_trip // 2
         if not self._from_hub and abs(offset) <= TRUSTED_WITHIN:

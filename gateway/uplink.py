@@ -15,27 +15,33 @@ import structlog
 from msgspec import Struct
 
 from contract import codec
-from contract.messages import Feedback, HubStatus, State, TimeRequest
+from contract.instants import to_millis
+from contract.messages import Diag, Feedback, HubStatus, State, TimeRequest
 from contract.topics import HUB_STATUS, dn, up
+from gateway.configured import Configured
 from gateway.connection import (
     NO_SUBSCRIBERS,
     SESSION_TAKEN_OVER,
-    WRONG_CREDENTIALS,
     Connection,
     ConnectionEndedError,
     Outline,
+    Will,
 )
 from gateway.dressing import dressed
+from gateway.identity import Identities
 from gateway.sending import Flight
 from gateway.settings import GatewaySettings
-from gateway.spool import Spool, Stored
-from gateway.storage import StorageUnavailableError
+from gateway.spool import Key, Spool, Stored
 from gateway.timekeeper import Timekeeper
+from gateway.trust import context_of
 from gateway.uptime import uptime_ms
+from gateway.verdicts import Verdicts
 from runtime.backoff import full_jitter
 
 _LOG = structlog.get_logger()
 _WINDOW: Final = 240
+_ASK_TIME_AGAIN: Final = 30.0
+_RETAINED: Final = frozenset({"birth", "config"})
 
 OnDownlink = Callable[[str, bytes], None]
 
@@ -44,6 +50,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     """What the node says of itself in `state`."""
 
     plan: int | None
+    cfg: int | None
     subs: dict[str, str]
 
 
@@ -53,8 +60,10 @@ class Uplink:
     def __init__(
         self,
         settings: GatewaySettings,
+        identities: Identities,
         spool: Spool,
         timekeeper: Timekeeper,
+        configured: Configured,
         *,
         count_connect: Callable[[], int],
         on_downlink: OnDownlink,
@@ -62,18 +71,27 @@ class Uplink:
         changed: Callable[[], None],
     ) -> None:
         self._settings = settings
+        self._identities = identities
         self._spool = spool
         self._time = timekeeper
+        self._configured = configured
         self._count_connect = count_connect
         self._on_downlink = on_downlink
         self._standing = standing
         self._changed = changed
         self._flight = Flight(settings.pace)
+        self.verdicts = Verdicts(
+            spool,
+            self._flight,
+            timekeeper,
+            configured,
+            changed=changed,
+        )
         self._wake = asyncio.Event()
         self._said: Standing | None = None
-        self._held_until = float("-inf")
         self._sync_at = float("-inf")
-        self._connects = 0
+        self._renew = False
+        self.connects = 0
         self._connection: Connection | None = None
         self.online = False
         self.hub: str | None = None
@@ -93,17 +111,24 @@ class Uplink:
         attempt = 0
         while True:
             began = time.monotonic()
-            code: int | None = None
+            slow = False
             try:
                 await self._one_connection()
             except ConnectionEndedError as error:
-                code = error.code
+                slow = self._is_slow(error)
                 _LOG.warning("uplink_down", reason=str(error), attempt=attempt)
             lasted = time.monotonic() - began
             attempt = 0 if lasted >= self._settings.stable_seconds else attempt + 1
-            await asyncio.sleep(self._pause(attempt, lasted, code))
+            await asyncio.sleep(self._pause(attempt, lasted, slow=slow))
 
-    def _pause(self, attempt: int, lasted: float, code: int | None) -> float:
+    def _is_slow(self, error: ConnectionEndedError) -> bool:
+        """Wrong credentials do not become right by asking often, unless there are others to try;
+        a twin must not be fought."""
+        if error.refused:
+            return not self._identities.refused()
+        return error.code == SESSION_TAKEN_OVER
+
+    def _pause(self, attempt: int, lasted: float, *, slow: bool) -> float:
         settings = self._settings
         jitter = full_jitter(
             max(0, attempt - 1),
@@ -111,16 +136,20 @@ class Uplink:
             cap=settings.reconnect_cap,
             rand=random,
         )
-        # Wrong credentials do not become right by asking often; a twin must not be fought.
-        slow = code == SESSION_TAKEN_OVER or code in WRONG_CREDENTIALS
         least = settings.refused_pause if slow else settings.reconnect_pause - lasted
         return max(jitter, least, 0.0)
 
     async def _one_connection(self) -> None:
-        self._connects = self._count_connect()
-        self._connection = connection = Connection(self._outline(), self._received)
+        self.connects = self._count_connect()
+        identity, self._renew = self._identities.current, False
         try:
-            await connection.open([dn(self._settings.node, "+"), HUB_STATUS])
+            outline = self._outline()
+        except OSError as error:
+            raise ConnectionEndedError(f"{type(error).__name__}: {error}") from error
+        self._connection = connection = Connection(outline, self._received)
+        try:
+            await connection.open([dn(identity.node, "+"), HUB_STATUS])
+            self._identities.worked(identity)
             self._set_online(True)
             self._greet(connection)
             await self._serve(connection)
@@ -132,27 +161,36 @@ class Uplink:
             connection.drop()
             self._set_online(False)
 
+    def renew(self) -> None:
+        """Connect anew, with the newest credentials."""
+        self._renew = True
+        self._wake.set()
+
     def _set_online(self, online: bool) -> None:
         if online != self.online:
             self.online = online
-            _LOG.info("uplink", online=online, connects=self._connects)
+            _LOG.info("uplink", online=online, connects=self.connects)
             self._changed()
 
     def _outline(self) -> Outline:
-        settings = self._settings
-        lost = State(v=0, s="lost", con=self._connects)
+        settings, identity = self._settings, self._identities.current
+        lost = codec.encode(State(v=0, s="lost", con=self.connects), encoding=self._encoding())
         return Outline(
-            broker=settings.broker_address,
-            node=settings.node,
+            host=identity.host,
+            port=identity.port,
+            user=identity.node,
+            password=identity.password,
+            tls=context_of(identity),
+            certified=identity.cert is not None,
             mqtt_version=settings.mqtt_version,
             keep_alive=settings.keep_alive,
             session_expiry=settings.session_expiry,
-            will_topic=up(settings.node, "state"),
-            will_payload=codec.encode(lost),
-            will_delay=settings.will_delay,
+            will=Will(topic=up(identity.node, "state"), payload=lost, delay=settings.will_delay),
             in_flight=settings.in_flight,
-            ca_file=settings.ca_file,
         )
+
+    def _encoding(self, key: Key | None = None) -> codec.Encoding:
+        return "cbor" if self._configured.encoding(key) == "cbor" else "json"
 
     def _greet(self, connection: Connection) -> None:
         """The description first, then `ready`; only then anything else."""
@@ -167,6 +205,9 @@ class Uplink:
         while not connection.ended.done():
             self._wake.clear()
             self._step(connection)
+            if self._renew:
+                connection.close()
+                raise ConnectionEndedError("new credentials")
             await self._something(connection)
         raise connection.ended.result()
 
@@ -193,11 +234,13 @@ class Uplink:
             self._said = self._standing()
             self._say_state(connection, "ready")
         self._spool.settle()
-        chosen = self._flight.choose(
-            self._waiting(), now, hub_ready=self.hub_ready, held_until=self._held_until
-        )
+        live_since = to_millis(self._time.now() - timedelta(seconds=self._settings.live_seconds))
+        gate = self.verdicts.gate(hub_ready=self.hub_ready, live_since=live_since)
+        chosen = self._flight.choose(self._waiting(), now, gate)
         for message in chosen:
             self._send(connection, message)
+        if any(message.kind == "wave" for message in chosen):
+            self.verdicts.gathered()
 
     def _waiting(self) -> list[Stored]:
         now = self._time.now()
@@ -213,10 +256,12 @@ class Uplink:
             sendings=sendings,
             waits_since=self._time.now() - timedelta(seconds=self._settings.live_seconds),
             uptime_ms=uptime_ms(),
+            encoding=self._encoding(message.key),
         )
         # An older description must not take the place of a newer one.
-        retain = message.kind == "birth" and message.id == self._spool.newest("birth")
-        answer = connection.publish(up(self._settings.node, message.kind), payload, retain=retain)
+        kind = message.kind
+        retain = kind in _RETAINED and message.id == self._spool.newest(kind)
+        answer = connection.publish(up(self._identities.node, kind), payload, retain=retain)
         answer.add_done_callback(lambda done: self._answered(message, done))
 
     def _answered(self, message: Stored, answer: asyncio.Future[int]) -> None:
@@ -229,24 +274,58 @@ class Uplink:
         self._flight.answered(message.key, time.monotonic(), taken=taken)
         self._wake.set()
 
-    def _say_state(self, connection: Connection, state: str) -> None:
+    def _say_state(self, connection: Connection, state: str) -> asyncio.Future[int]:
         standing = self._standing()
         message = State(
             v=0,
             s=state,
-            con=self._connects,
+            con=self.connects,
             boot=self._spool.boot,
             subs=standing.subs,
             plan=standing.plan,
+            cfg=standing.cfg,
         )
-        connection.publish(up(self._settings.node, "state"), codec.encode(message), retain=True)
+        payload = codec.encode(message, encoding=self._encoding())
+        return connection.publish(up(self._identities.node, "state"), payload, retain=True)
 
     def _ask_time(self, connection: Connection, now: float) -> None:
         if now < self._sync_at:
             return
-        self._sync_at = now + self._settings.time_sync_seconds
+        # Again soon, until there is an answer; then after hours.
+        self._sync_at = now + min(_ASK_TIME_AGAIN, self._settings.time_sync_seconds)
         request = TimeRequest(t1=self._time.machine_millis())
-        connection.tell(up(self._settings.node, "time"), codec.encode(request))
+        self._tell(connection, "time", request)
+
+    def time_answered(self) -> None:
+        """The hub has told the time."""
+        self._sync_at = time.monotonic() + self._settings.time_sync_seconds
+
+    def ask_time(self) -> None:
+        """Ask for the time now."""
+        self._sync_at = float("-inf")
+        self._wake.set()
+
+    def _tell(self, connection: Connection, kind: str, message: Struct) -> None:
+        payload = codec.encode(message, encoding=self._encoding())
+        connection.tell(up(self._identities.node, kind), payload)
+
+    def tell(self, diag: Diag) -> bool:
+        """Send diagnostics, if connected: they are lossy. Whether they were sent."""
+        if self._connection is None or not self.online:
+            return False
+        self._tell(self._connection, "diag", diag)
+        return True
+
+    def say_state(self) -> "asyncio.Future[int] | None":
+        """Say `ready` once more; the future gives the broker's code. None without a connection."""
+        if self._connection is None or not self.online:
+            return None
+        return self._say_state(self._connection, "ready")
+
+    def again(self, keys: list[Key]) -> None:
+        """Send these again now."""
+        self._flight.again(keys)
+        self._wake.set()
 
     # --- what the hub says ----------------------------------------------------------------------
 
@@ -264,28 +343,8 @@ class Uplink:
 
     def take_feedback(self, feedback: Feedback) -> None:
         """A receipt deletes; a refusal for good drops; a throttle holds measurements back."""
-        try:
-            self._act_on(feedback)
-        except StorageUnavailableError as error:
-            # Sent again, receipted again.
-            _LOG.error("receipt_not_stored", error=str(error))
+        self.verdicts.take(feedback)
         self._wake.set()
-
-    def _act_on(self, feedback: Feedback) -> None:
-        if feedback.rcpt is not None:
-            self._flight.gone(self._spool.receive(feedback.rcpt))
-            self._changed()
-        if feedback.ok is not False:
-            return
-        until = time.monotonic() + (feedback.after or self._settings.resend_seconds)
-        ref = feedback.ref
-        _LOG.warning("hub_refused", code=feedback.code, path=feedback.path, retry=feedback.retry)
-        if feedback.retry is False:
-            self._flight.gone(self._spool.refuse(feedback, self._time.now()))
-        elif ref is not None and ref.boot is not None and ref.seq is not None:
-            self._flight.delay((ref.boot, ref.seq), until)
-        if feedback.after is not None:
-            self._held_until = until
 
     def forget(self, keys: set[tuple[int, int]]) -> None:
         """The spool dropped these."""

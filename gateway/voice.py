@@ -17,6 +17,8 @@ _PROGRAM: Final = "espeak-ng"
 _VOICES: Final = {"zh-CN": "cmn", "en": "en"}
 _WORDS_A_MINUTE: Final = 130  # slow, for old ears
 _LONGEST_SECONDS: Final = 60.0
+USUAL: Final = 70  # percent, as the configuration has it
+_USUAL_AMPLITUDE: Final = 100  # espeak's own
 
 
 class Voice(Protocol):
@@ -24,8 +26,8 @@ class Voice(Protocol):
 
     works: bool
 
-    def say(self, text: Text, language: str) -> None:
-        """Say it, after what is being said."""
+    def say(self, text: Text, language: str, volume: int = USUAL) -> None:
+        """Say it, after what is being said; `volume` in percent."""
 
     async def run(self) -> None:
         """Speak until cancelled."""
@@ -36,7 +38,7 @@ class NoVoice:
 
     works = False
 
-    def say(self, text: Text, language: str) -> None:
+    def say(self, text: Text, language: str, volume: int = USUAL) -> None:
         """Nothing to do."""
 
     async def run(self) -> None:
@@ -48,28 +50,32 @@ class Espeak:
 
     def __init__(self, program: str) -> None:
         self._program = program
-        self._waiting: asyncio.Queue[tuple[str, str]] = asyncio.Queue(maxsize=20)
+        self._waiting: asyncio.Queue[tuple[str, str, int]] = asyncio.Queue(maxsize=20)
         self.works = True
 
-    def say(self, text: Text, language: str) -> None:
+    def say(self, text: Text, language: str, volume: int = USUAL) -> None:
         """Say it, after what is being said; dropped when too much waits already."""
         if not self._waiting.full():
-            self._waiting.put_nowait((words(text, language), language))
+            self._waiting.put_nowait((words(text, language), language, volume))
 
     async def run(self) -> None:
         """Speak until cancelled."""
         while True:
-            sentence, language = await self._waiting.get()
-            worked = await self._speak(sentence, language)
+            sentence, language, volume = await self._waiting.get()
+            if volume == 0:
+                continue
+            worked = await self._speak(sentence, language, volume)
             if worked != self.works:
                 self.works = worked
                 _LOG.info("voice", works=worked)
 
-    async def _speak(self, sentence: str, language: str) -> bool:
+    async def _speak(self, sentence: str, language: str, volume: int) -> bool:
         voice = _VOICES.get(language, "en")
+        amplitude = str(volume * _USUAL_AMPLITUDE // USUAL)
         try:
             process = await asyncio.create_subprocess_exec(
-                *(self._program, "-v", voice, "-s", str(_WORDS_A_MINUTE), "--stdin"),
+                *(self._program, "-v", voice, "-s", str(_WORDS_A_MINUTE)),
+                *("-a", amplitude, "--stdin"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,

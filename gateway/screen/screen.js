@@ -151,6 +151,7 @@ function speak() {
   const speech = new SpeechSynthesisUtterance(said(utterance.text));
   speech.lang = view.language;
   speech.rate = 0.85;
+  speech.volume = view.volume / 100;
   window.speechSynthesis.speak(speech);
 }
 

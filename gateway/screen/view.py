@@ -64,4 +64,5 @@ class View(Struct, frozen=True, kw_only=True):
     next_dose_at: int | None
     measuring: bool
     utterance: Utterance | None
+    volume: int
     browser_speaks: bool

@@ -9,14 +9,18 @@ SELECT id, boot, seq, kind, payload, digest, created, tries FROM message
 WHERE priority < 3 ORDER BY priority, id LIMIT :limit
 
 -- name: fresh
--- Measurements of the last minute.
+-- Measurements of the last minute, waveforms last.
 SELECT id, boot, seq, kind, payload, digest, created, tries FROM message
-WHERE priority = 3 AND created >= :live_since ORDER BY created, id LIMIT :limit
+WHERE priority >= 3 AND created >= :live_since ORDER BY priority, created, id LIMIT :limit
 
 -- name: backlog
--- Older measurements, the oldest first.
+-- Older measurements, the oldest first, waveforms last.
 SELECT id, boot, seq, kind, payload, digest, created, tries FROM message
-WHERE priority = 3 AND created < :live_since ORDER BY created, id LIMIT :limit
+WHERE priority >= 3 AND created < :live_since ORDER BY priority, created, id LIMIT :limit
+
+-- name: held
+-- The numbers of a range that still wait.
+SELECT seq FROM message WHERE boot = :boot AND seq BETWEEN :first AND :last ORDER BY seq
 
 -- name: receive
 -- The hub has them.
@@ -56,13 +60,14 @@ SELECT count(*) AS messages FROM message
 
 -- name: trim_age
 -- Measurements nobody will want any more.
-DELETE FROM message WHERE priority = 3 AND created < :before RETURNING boot, seq
+DELETE FROM message WHERE priority >= 3 AND created < :before RETURNING boot, seq
 
 -- name: trim_size
--- The oldest measurements beyond so many bytes of payload, counted from the newest.
+-- The oldest measurements beyond so many bytes of payload, counted from the newest; waveforms go
+-- before any reading does.
 DELETE FROM message WHERE id IN (
     SELECT id FROM (
-        SELECT id, sum(length(payload)) OVER (ORDER BY id DESC) AS total
-        FROM message WHERE priority = 3)
+        SELECT id, sum(length(payload)) OVER (ORDER BY priority, id DESC) AS total
+        FROM message WHERE priority >= 3)
     WHERE total > :bytes)
 RETURNING boot, seq

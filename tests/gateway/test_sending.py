@@ -2,10 +2,8 @@
 
 import pytest
 
-from gateway.sending import NOT_TAKEN_SECONDS, Flight, Pace
+from gateway.sending import NOT_TAKEN_SECONDS, Flight, Gate, Pace
 from gateway.spool import Stored
-
-FOREVER = float("-inf")
 
 
 def message(seq: int, kind: str = "obs") -> Stored:
@@ -15,7 +13,7 @@ def message(seq: int, kind: str = "obs") -> Stored:
 
 def choose(flight: Flight, waiting: list[Stored], now: float, *, ready: bool = True) -> list[int]:
     """The numbers chosen, marked as sent and answered by the broker."""
-    chosen = flight.choose(waiting, now, hub_ready=ready, held_until=FOREVER)
+    chosen = flight.choose(waiting, now, Gate(hub_ready=ready))
     for one in chosen:
         flight.sent(one, now)
         flight.answered(one.key, now, taken=True)
@@ -26,13 +24,13 @@ def test_no_more_than_ten_are_unanswered() -> None:
     """Flow control: the eleventh waits for a PUBACK, an event too."""
     flight = Flight(Pace())
     waiting = [message(n) for n in range(20)]
-    first = flight.choose(waiting, 0, hub_ready=True, held_until=FOREVER)
+    first = flight.choose(waiting, 0, Gate())
     for one in first:
         flight.sent(one, 0)
     assert len(first) == 10
-    assert flight.choose(waiting, 0, hub_ready=True, held_until=FOREVER) == []
+    assert flight.choose(waiting, 0, Gate()) == []
     flight.answered((1, 0), 0, taken=True)
-    again = flight.choose(waiting, 0, hub_ready=True, held_until=FOREVER)
+    again = flight.choose(waiting, 0, Gate())
     assert [one.seq for one in again] == [10]
 
 
@@ -68,9 +66,9 @@ def test_a_throttle_holds_measurements_only() -> None:
     """`after`: readings wait, a call for help does not."""
     flight = Flight(Pace())
     waiting = [message(1, "event"), message(2)]
-    chosen = flight.choose(waiting, 0, hub_ready=True, held_until=30)
+    chosen = flight.choose(waiting, 0, Gate(held_until=30))
     assert [one.seq for one in chosen] == [1]
-    assert [m.seq for m in flight.choose(waiting, 30, hub_ready=True, held_until=30)] == [1, 2]
+    assert [m.seq for m in flight.choose(waiting, 30, Gate(held_until=30))] == [1, 2]
 
 
 def test_the_backlog_goes_at_twenty_a_second() -> None:
@@ -96,7 +94,7 @@ def test_a_dead_hub_does_not_fill_the_broker() -> None:
 def test_what_the_broker_did_not_take_is_soon_tried_again() -> None:
     """0x10, nobody subscribed: not taken."""
     flight = Flight(Pace())
-    (one,) = flight.choose([message(1)], 0, hub_ready=True, held_until=FOREVER)
+    (one,) = flight.choose([message(1)], 0, Gate())
     flight.sent(one, 0)
     flight.answered(one.key, 0, taken=False)
     assert choose(flight, [one], NOT_TAKEN_SECONDS - 1) == []

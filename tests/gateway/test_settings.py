@@ -45,9 +45,13 @@ def test_good_settings_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """From arguments and from the environment."""
     monkeypatch.setenv("HEARTHBEAT_GATEWAY_DEVICE", "bp7")
     taken = GatewaySettings(**GOOD)
-    assert (taken.node, taken.device, taken.time_zone.key) == ("testnode1", "bp7", "Asia/Shanghai")
+    assert (taken.configured_identity.node, taken.device, taken.time_zone.key) == (
+        "testnode1",
+        "bp7",
+        "Asia/Shanghai",
+    )
     insecure = {"broker": "mqtt://testnode1:secret@10.0.0.2", "insecure": True}
-    assert GatewaySettings(**{**GOOD, **insecure}).broker_address.host == "10.0.0.2"
+    assert GatewaySettings(**{**GOOD, **insecure}).configured_identity.host == "10.0.0.2"
 
 
 def test_the_command_explains_itself() -> None:

@@ -256,9 +256,9 @@ async def test_wrong_credentials_are_tried_slowly(
     running = await ready(power())
     broker.remove_node(NODE)
     await until(lambda: not running.gateway.uplink.online)
-    before = running.gateway.uplink._connects
+    before = running.gateway.uplink.connects
     await asyncio.sleep(1.2)
-    assert running.gateway.uplink._connects - before <= 3
+    assert running.gateway.uplink.connects - before <= 3
     broker.add_node(NODE, "a-test-password")
     await until(lambda: running.gateway.uplink.online)
 
