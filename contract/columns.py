@@ -71,11 +71,11 @@ def _unit_table() -> Mapping[tuple[str, str | None], tuple[Unit, ...]]:
     return table
 
 
-_UNITS: Final = _unit_table()
+UNITS_OF_PARTS: Final = _unit_table()
 
 
 def _units(series: Series, vital: Vital, at: int) -> tuple[Unit, ...]:
-    units = _UNITS.get((vital.k, series.u))
+    units = UNITS_OF_PARTS.get((vital.k, series.u))
     if units is None:
         first = vital.parts[0]
         name = f"{vital.k}.{first.key}" if vital.named else vital.k
@@ -109,7 +109,7 @@ def _named(series: Series, vital: Vital, at: int) -> list[tuple[int, Values]]:
 
 
 def _length(series: Series, vital: Vital, named: list[tuple[int, Values]], at: int) -> int:
-    length = len(named[0][1])
+    length = len(named[0][1]) if named else 0
     others: list[tuple[list[str | int], Sequence[float | None] | None]] = [
         (["o"], series.o),
         (["q"], series.q),

@@ -20,4 +20,4 @@ def from_millis(millis: int) -> datetime:
 
     Saturating, because a wrong clock may get no event, state or acknowledgement refused.
     """
-    return EPOCH + timedelta(milliseconds=max(_EARLIEST, min(millis, _LATEST)))
+    return EPOCH + _MILLISECOND * max(_EARLIEST, min(millis, _LATEST))

@@ -24,7 +24,8 @@ from contract.vitals import FLAGS, MAX_PARTS, VITALS
 __all__ = ["NOT_UNDERSTOOD", "Block", "Observation", "Reading", "UnknownSeries", "observe"]
 
 NOT_UNDERSTOOD: Final = "?"
-_WHO: Final = re.compile(r"[A-H]|r:[0-9a-z]{16}")
+WHO: Final = r"^(?:[A-H]|r:[0-9a-z]{16})\Z"
+_WHO: Final = re.compile(WHO)
 _NO_VALUE: Final = sum(flag.mask for flag in FLAGS.values() if flag.explains_no_value)
 _IMPLAUSIBLE: Final = FLAGS["implausible"].mask
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -90,7 +91,7 @@ def _common(obs: Obs, series: Series, at: int, layout: Layout) -> _Common:
     warnings: list[Defect] = []
     flags = _flags(series, at, warnings) if series.fl else 0
     who = series.who
-    if who is not None and not _WHO.fullmatch(who):
+    if who is not None and not _WHO.match(who):
         # What stands there may be a card number: it is told by its length only.
         got = f"{len(who)} characters"
         warnings.append(defect("W4001", pointer(["ser", at, "who"]), got=got))
@@ -101,7 +102,7 @@ def _common(obs: Obs, series: Series, at: int, layout: Layout) -> _Common:
         series=series,
         flags=flags,
         who=who,
-        context=_context(series, layout),
+        context=context_of(series, layout.unit),
         warnings=warnings,
     )
 
@@ -117,17 +118,20 @@ def _flags(series: Series, at: int, warnings: list[Defect]) -> int:
     return flags
 
 
-def _context(series: Series, layout: Layout) -> dict[str, Any] | None:
+def context_of(series: Series, converted_from: str | None) -> dict[str, Any] | None:
+    """What else is kept of a series; a converted block keeps the unit it was sent in."""
     context: dict[str, Any] = {}
-    for key in ("pos", "site", "how"):
-        value = getattr(series, key)
-        if value is not None:
-            context[key] = value
+    if series.pos is not None:
+        context["pos"] = series.pos
+    if series.site is not None:
+        context["site"] = series.site
+    if series.how is not None:
+        context["how"] = series.how
     if series.ses is not None:
         said = {"n": series.ses.n, "of": series.ses.of, "done": series.ses.done}
         context["session"] = {key: value for key, value in said.items() if value is not None}
-    if layout.unit is not None and series.o is None:
-        context["sent_unit"] = layout.unit
+    if converted_from is not None and series.o is None:
+        context["sent_unit"] = converted_from
     return context or None
 
 

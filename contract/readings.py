@@ -9,7 +9,7 @@ from contract.errors import Defect
 from contract.messages import Series
 
 
-class Reading(Struct, frozen=True, kw_only=True):
+class Reading(Struct, frozen=True, kw_only=True, gc=False):
     """One reading; values in the canonical units, in the order of the parts, padded with None.
 
     Identity is (device, kind, measured_at, ordinal). With `anchored` False `measured_at` depends
@@ -24,21 +24,21 @@ class Reading(Struct, frozen=True, kw_only=True):
     values: tuple[float | None, ...]
     flags: int
     clock: str
-    claimed_at: datetime | None
-    who: str | None
-    session_id: str | None
-    session_n: int | None
-    session_of: int | None
-    session_done: bool
-    context: dict[str, Any] | None
-    original: dict[str, Any] | None
-    fix: bool
-    sent_at: datetime | None
+    claimed_at: datetime | None = None
+    who: str | None = None
+    session_id: str | None = None
+    session_n: int | None = None
+    session_of: int | None = None
+    session_done: bool = False
+    context: dict[str, Any] | None = None
+    original: dict[str, Any] | None = None
+    fix: bool = False
+    sent_at: datetime | None = None
     anchored: bool
     series: int
 
 
-class Block(Struct, frozen=True, kw_only=True):
+class Block(Struct, frozen=True, kw_only=True, gc=False):
     """One column of a series with a regular step. The flag `implausible` here says that at least
     one sample is."""
 
@@ -48,12 +48,12 @@ class Block(Struct, frozen=True, kw_only=True):
     start_at: datetime
     step_ms: int
     samples: list[float | None]
-    quality: list[int | None] | None
+    quality: list[int | None] | None = None
     flags: int
     clock: str
-    claimed_at: datetime | None
-    who: str | None
-    context: dict[str, Any] | None
+    claimed_at: datetime | None = None
+    who: str | None = None
+    context: dict[str, Any] | None = None
     anchored: bool
     series: int
 
@@ -65,7 +65,7 @@ class UnknownSeries(Struct, frozen=True, kw_only=True):
     series: Series
 
 
-class Observation(Struct, frozen=True, kw_only=True):
+class Observation(Struct, frozen=True, kw_only=True, gc=False):
     """What became of a batch. `kept` and `dropped` count series."""
 
     readings: list[Reading] = field(default_factory=list)

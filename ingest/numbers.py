@@ -1,9 +1,6 @@
 """The numbers of a message that could not be decoded, and the digest of one that could."""
 
 import hashlib
-import math
-import operator
-from array import array
 from typing import Any, Final
 
 import msgspec
@@ -11,9 +8,11 @@ from msgspec import Struct
 
 from contract import messages, wire
 from contract.codec import MAX_PACKET, Up
-from contract.strict import columns_of
+from contract.strict import SERIES_KEYS, columns_of
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
+_FLOAT: Final = 0xCB  # what a float begins with in MessagePack
+_NOTHING: Final = frozenset({"dev", "dt", "fix"})  # empty or 0 here is the same as absent
 # What may change when the same thing is said again. `t` is the base of the times of a batch of
 # measurements, so there it counts; elsewhere a device may stamp each sending anew.
 _VOLATILE: Final = frozenset({"v", "boot", "seq", "t", "clk", "cerr", "up", "hist", "rc", "tp"})
@@ -43,8 +42,7 @@ def numbers_of(payload: bytes) -> Numbers:
 def digest_of(message: Up) -> int:
     """64 bits of what was said, without what a resend may change, as a signed number."""
     if isinstance(message, messages.Obs):
-        said_of = [_said(series) for series in message.ser]
-        return _digest(_ENCODER.encode((message.t, said_of)))
+        return _digest(_said(message))
     if isinstance(message, messages.Event):
         return _digest(f"{message.type}:{message.id or message.t}".encode())
     said = {
@@ -55,26 +53,36 @@ def digest_of(message: Up) -> int:
     return _digest(msgspec.json.encode(said))
 
 
-# Without the values: those are told apart by what they are, not by how they were written.
-_SAID: Final = operator.attrgetter(
-    "k", "dev", "u", "dt", "o", "q", "fl", "how", "site", "pos", "who", "ses", "rec", "fix"
-)
+def _said(obs: messages.Obs) -> bytes:
+    """The same bytes however the batch was decoded: 97 and 97.0 are one number, and a key that is
+    absent is one that says nothing. As strict structs are encoded, unless floats are in them."""
+    if type(obs) is not messages.Obs:
+        encoded = _ENCODER.encode((obs.t, obs.ser))
+        if _FLOAT not in encoded:
+            return encoded
+    return _ENCODER.encode((obs.t, [_plain_series(series) for series in obs.ser]))
 
 
-def _said(series: Any) -> tuple[Any, ...]:
-    """A series the same way however it was decoded: 97 and 97.0 are one number, and a key that
-    is absent is one that says nothing."""
-    said = tuple(value or None for value in _SAID(series))
-    if series.y is not None:
-        return (*said, _packed(series.y))
-    return (*said, sorted((key, _packed(values)) for key, values in columns_of(series)))
+def _plain_series(series: Any) -> dict[str, Any]:
+    said: dict[str, Any] = {"k": series.k}
+    for key in SERIES_KEYS:
+        value = getattr(series, key, None)
+        if key == "c" and value is not None:
+            said[key] = {part: _whole(values) for part, values in columns_of(series)}
+        elif key == "y" and value is not None:
+            said[key] = _whole(value)
+        elif value is not None and not (key in _NOTHING and not value):
+            said[key] = value
+    return said
 
 
-def _packed(values: list[float | None]) -> bytes:
-    try:
-        return array("d", values).tobytes()  # type: ignore[arg-type]
-    except TypeError:
-        return array("d", [math.nan if value is None else value for value in values]).tobytes()
+def _whole(values: list[float | None]) -> list[float | None]:
+    return [
+        int(value)
+        if isinstance(value, float) and abs(value) < 2**53 and value.is_integer()
+        else value
+        for value in values
+    ]
 
 
 def digest_of_payload(payload: bytes) -> int:
