@@ -5,7 +5,11 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 
 from care.api import (
+    claims,
+    commands,
+    configuration,
     episodes,
+    firmware,
     health,
     medication,
     nodes,
@@ -36,6 +40,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     medication.router,
     episodes.router,
     nodes.router,
+    claims.router,
+    configuration.router,
+    commands.router,
+    firmware.router,
     health.router,
 )
 _ABOUT: Final = """\

@@ -132,6 +132,7 @@ def _who_may(action: Action) -> Callable[[SignedIn], Awaitable[SignedIn]]:
 Administrator = Annotated[SignedIn, Depends(_who_may("administrate"), scope="function")]
 SeesStaff = Annotated[SignedIn, Depends(_who_may("see_staff"), scope="function")]
 ManagesNodes = Annotated[SignedIn, Depends(_who_may("manage_nodes"), scope="function")]
+ClaimsUnits = Annotated[SignedIn, Depends(_who_may("claim_unit"), scope="function")]
 Enrols = Annotated[SignedIn, Depends(_who_may("enrol_patient"), scope="function")]
 EditsPlans = Annotated[SignedIn, Depends(_who_may("edit_plan"), scope="function")]
 HandlesEpisodes = Annotated[SignedIn, Depends(_who_may("handle_episode"), scope="function")]
