@@ -30,7 +30,8 @@ _COMMANDS = (
     ("team", "hub.admin:team", "Add and list care teams."),
     ("staff", "hub.admin:staff", "Add and list people who work here, with their tokens."),
     ("patient", "hub.admin:patient", "Add and list patients."),
-    ("node", "hub.admin:node", "Add, list and revoke gateways and robots."),
+    ("node", "hub.admin:node", "Gateways and robots: add, list, configure, command, revoke."),
+    ("firmware", "hub.admin:firmware", "Announce firmware to every device of a product."),
 )
 
 

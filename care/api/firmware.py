@@ -8,7 +8,7 @@ from pydantic import Field
 from care.api.deps import Administrator, Db, Id, ManagesNodes, NodeInScope, Now, note
 from care.api.problem import PROBLEMS, Problem, Wrong, missing, refused
 from care.api.shapes import Asked, Done, Told
-from care.people.announcing import AnnouncementRefusedError, checked, public_key
+from care.people.announcing import AnnouncementRefusedError, checked, read_public_key
 from store import firmware
 
 router = APIRouter(prefix="/api", tags=["nodes"], responses=PROBLEMS)
@@ -97,7 +97,7 @@ async def announce_firmware(asked: NewFirmware, me: Administrator, conn: Db, now
     """Announce a firmware; every node of the product whose birth says another one is told."""
     values = asked.model_dump(exclude={"public_key"})
     try:
-        new = checked(firmware.NewFirmware(**values), public_key(asked.public_key))
+        new = checked(firmware.NewFirmware(**values), read_public_key(asked.public_key))
     except AnnouncementRefusedError as error:
         wrong = Wrong(path=f"/body{error.path}", message=str(error))
         raise Problem(

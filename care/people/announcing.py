@@ -24,7 +24,7 @@ class AnnouncementRefusedError(Exception):
         self.path = path
 
 
-def public_key(pem: str) -> Ed25519PublicKey:
+def read_public_key(pem: str) -> Ed25519PublicKey:
     """An Ed25519 public key. Raises AnnouncementRefusedError."""
     try:
         key = load_pem_public_key(pem.encode())
