@@ -14,6 +14,7 @@ from msgspec import Struct
 from contract.clocks import Instant, Timeline
 from contract.columns import Layout, lay_out
 from contract.errors import Defect, Refused, defect, refused
+from contract.experimental import Experimental
 from contract.identity import Sample, ordinals
 from contract.instants import from_millis
 from contract.messages import Obs, Series
@@ -43,9 +44,10 @@ class _Common(Struct, frozen=True, kw_only=True):
     warnings: list[Defect]
 
 
-def observe(obs: Obs, *, received_at: datetime) -> Observation:
-    """Turn a decoded batch into what is stored; never raises for what a device can send."""
-    result = Observation()
+def observe(obs: Obs, *, received_at: datetime, aside: Experimental | None = None) -> Observation:
+    """Turn a decoded batch into what is stored; never raises for what a device can send. `aside`
+    are its experimental keys, kept in the context as `x`."""
+    result = Observation(warnings=list(aside.warnings) if aside else [])
     timeline = Timeline(obs, received_at)
     kept = 0
     for at, series in enumerate(obs.ser):
@@ -56,7 +58,7 @@ def observe(obs: Obs, *, received_at: datetime) -> Observation:
             continue
         try:
             layout = lay_out(series, vital, at)
-            common = _common(obs, series, at, layout)
+            common = _common(obs, series, at, layout, aside)
             _take(layout, common, timeline, result)
         except Refused as error:
             result.defects.append(error.defect)
@@ -87,7 +89,9 @@ def _merge(into: list[Defect], more: list[Defect]) -> None:
     into.extend(warning for warning in more if (warning.code, warning.path) not in seen)
 
 
-def _common(obs: Obs, series: Series, at: int, layout: Layout) -> _Common:
+def _common(
+    obs: Obs, series: Series, at: int, layout: Layout, aside: Experimental | None
+) -> _Common:
     warnings: list[Defect] = []
     flags = _flags(series, at, warnings) if series.fl else 0
     who = series.who
@@ -96,13 +100,14 @@ def _common(obs: Obs, series: Series, at: int, layout: Layout) -> _Common:
         got = f"{len(who)} characters"
         warnings.append(defect("W4001", pointer(["ser", at, "who"]), got=got))
         who = NOT_UNDERSTOOD
+    context, own = context_of(series, layout.unit), aside.of(at) if aside else {}
     return _Common(
         at=at,
         obs=obs,
         series=series,
         flags=flags,
         who=who,
-        context=context_of(series, layout.unit),
+        context={**(context or {}), "x": own} if own else context,
         warnings=warnings,
     )
 

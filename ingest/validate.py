@@ -5,6 +5,7 @@ import structlog
 
 from contract import messages, wave
 from contract.errors import Refused, defect
+from contract.experimental import experimental
 from contract.observation import observe
 from ingest.decode import HUB_FAULT
 from ingest.entry import Checked, Decoded
@@ -26,7 +27,8 @@ def validate(decoded: Decoded) -> Checked:
 
 def _observed(decoded: Decoded, obs: messages.Obs) -> Checked:
     try:
-        observation = observe(obs, received_at=decoded.arrival.received_at)
+        aside = experimental(decoded.arrival.payload)
+        observation = observe(obs, received_at=decoded.arrival.received_at, aside=aside)
     except Exception as error:  # noqa: BLE001 - one message must not stop all the others
         where = {"node": decoded.node, "boot": obs.boot, "seq": obs.seq}
         _LOG.error("validate_failed", **where, **fault(error))
