@@ -34,6 +34,8 @@ class CareSettings(ServiceSettings):
     device_mqtt_host: str | None = None
     device_mqtt_port: int | None = None
     device_mqtt_tls: bool = False
+    # Checks claim codes; None: units are not claimed at this hub.
+    unit_key: Path | None = None
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:

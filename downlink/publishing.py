@@ -28,10 +28,10 @@ _LOG = structlog.get_logger()
 _DEAF_S = 2.0
 _DENIED_S = 60.0
 
-# One page of letters, after a node's id, with the id the page ended at.
 # After the first time, what a node that left has retained is cleared again after these waits.
 _CLEAR_AGAIN = (timedelta(seconds=5), timedelta(seconds=40), timedelta(minutes=5))
 
+# One page of letters, after a node's id, with the id the page ended at.
 _Page = Callable[[Connection, datetime, str], Awaitable[list[Letter]]]
 
 

@@ -13,11 +13,10 @@ import msgspec
 from msgspec import Struct
 
 from runtime.mosquitto_password import hash_password
-from store import audit, credential, device, node, patient
+from store import audit, certificate, credential, device, node, patient
 from store.pool import Connection
 
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
-NODE_ID_LENGTH: Final = 12
 DEVICE_NAME: Final = re.compile(r"^[a-z0-9_-]{1,32}$")
 # What is made when a node is added for a patient and nothing is said: a cuff.
 USUAL_DEVICE: Final = ("cuff1", "bpm")
@@ -76,8 +75,8 @@ async def add_node(conn: Connection, new: NewNode, *, by: int | None, now: datet
 
     A binding made here holds from the beginning: what a new device remembers is its owner's.
     """
-    node_id = _random(NODE_ID_LENGTH)
-    home = await _home(conn, new)
+    node_id = node.new_id()
+    home = await home_of(conn, [new.patient_id, *(d.patient_id for d in new.devices)])
     await node.add(
         conn, node_id=node_id, area_id=new.area_id, household_id=home, label=new.label, now=now
     )
@@ -89,9 +88,8 @@ async def add_node(conn: Connection, new: NewNode, *, by: int | None, now: datet
     return AddedNode(node_id=node_id, password=secret, devices=devices)
 
 
-async def _home(conn: Connection, new: NewNode) -> int | None:
-    """The home of the people it serves, made when they have none; who has none moves in."""
-    ids = [new.patient_id, *(d.patient_id for d in new.devices)]
+async def home_of(conn: Connection, ids: Sequence[int | None]) -> int | None:
+    """The home of these people, made when they have none; who has none moves in."""
     found = [await patient.find(conn, one) for one in dict.fromkeys(ids) if one is not None]
     people = [person for person in found if person is not None]
     if not people:
@@ -169,9 +167,13 @@ async def bind(
 
 
 async def revoke_node(conn: Connection, node_id: str, *, by: int | None, now: datetime) -> bool:
-    """Take a node out of service; the broker cuts it off. Whether it was in service."""
+    """Take a node out of service; the broker cuts it off. Whether it was in service.
+
+    Its password and its certificates open nothing any more.
+    """
     revoked = await node.revoke(conn, node_id=node_id, now=now)
     await credential.revoke(conn, node_id=node_id, now=now)
+    await certificate.revoke_of_node(conn, node_id=node_id, now=now)
     await _note(conn, "node_revoked", "node", node_id, by, now)
     return revoked
 

@@ -7,7 +7,8 @@ from typing import Final, Literal
 Action = Literal[
     "administrate",  # areas, teams, staff, tokens
     "see_staff",
-    "manage_nodes",  # add, bind and revoke nodes
+    "manage_nodes",  # add, bind, revoke and release nodes
+    "claim_unit",  # bind a unit whose code one has at hand
     "enrol_patient",
     "see_patient",
     "edit_plan",
@@ -21,6 +22,7 @@ PERMISSIONS: Final[Mapping[Action, frozenset[str]]] = MappingProxyType(
         "administrate": frozenset({"admin"}),
         "see_staff": frozenset({"admin", "lead"}),
         "manage_nodes": frozenset({"admin", "lead"}),
+        "claim_unit": _ALL,
         "enrol_patient": frozenset({"admin", "lead", "doctor"}),
         "see_patient": _ALL,
         "edit_plan": frozenset({"admin", "lead", "doctor"}),
