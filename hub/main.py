@@ -30,6 +30,7 @@ _COMMANDS = (
     ("team", "hub.admin:team", "Add and list care teams."),
     ("staff", "hub.admin:staff", "Add and list people who work here, with their tokens."),
     ("patient", "hub.admin:patient", "Add and list patients."),
+    ("unit", "hub.admin:unit", "Add, list and import units: devices with a printed code."),
     ("node", "hub.admin:node", "Gateways and robots: add, list, configure, command, revoke."),
     ("firmware", "hub.admin:firmware", "Announce firmware to every device of a product."),
 )

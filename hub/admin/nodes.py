@@ -59,7 +59,8 @@ hearthbeat node bind --node 4k2m9x0qa1bz --dev cuff1 --who B --patient 8
 """
 
 
-async def _known_patient(conn: Connection, patient_id: int) -> patients.Patient:
+async def known_patient(conn: Connection, patient_id: int) -> patients.Patient:
+    """This patient. Raises RefusedError."""
     found = await patients.find(conn, patient_id)
     if found is None:
         raise RefusedError(f"there is no patient {patient_id}: see `hearthbeat patient list`")
@@ -67,6 +68,7 @@ async def _known_patient(conn: Connection, patient_id: int) -> patients.Patient:
 
 
 async def known_node(conn: Connection, node_id: str) -> nodes.Node:
+    """This node. Raises RefusedError."""
     """The node with this id. Raises RefusedError."""
     found = await nodes.find(conn, node_id)
     if found is None:
@@ -91,6 +93,9 @@ def _told(
         "user": node_id,
         "client_id": node_id,
         "tls": hub.mqtt_tls,
+        "tls_port": hub.mqtt_tls_port,
+        "mqtts_port": hub.mqtts_port,
+        "ca": hub.ca,
         "patient_id": patient_id,
         "devices": [msgspec.structs.asdict(one) for one in made],
         "topics": msgspec.structs.asdict(connecting.topics_of(node_id)),
@@ -103,11 +108,18 @@ def _lines(body: dict[str, Any], hub: Hub) -> list[str]:
         f"node      {body['node']}   (its client id and user name too)",
         f"password  {body['password']}   (shown only now)",
         f"broker    {where} {'with TLS' if body['tls'] else ''}".rstrip(),
+        *_secured(body),
         f"publish   {body['topics']['publish']['obs']} and others",
         f"subscribe {' and '.join(body['topics']['subscribe'])}",
         "try it with this line, which asks the hub for the time and stores nothing:",
         _trial(body, hub),
     ]
+
+
+def _secured(body: dict[str, Any]) -> list[str]:
+    if not body["tls_port"]:
+        return []
+    return [f"          {body['host']}:{body['tls_port']} with TLS always, checked by {body['ca']}"]
 
 
 def _trial(body: dict[str, Any], hub: Hub) -> str:
@@ -149,15 +161,15 @@ def add(
 
     With --patient and without --device it gets a cuff called `cuff1` for them. It returns when
     the broker lets the node in. It prints {"id", "node", "password", "host", "port",
-    "user", "client_id", "tls", "patient_id", "devices", "topics"}.
+    "user", "client_id", "tls", "tls_port", "mqtts_port", "ca", "patient_id", "devices", "topics"}.
     """
     wanted = [options.device(text) for text in device or []]
     hub = find_hub(data, database_url)
 
     async def work(conn: Connection, now: datetime) -> enrolment.AddedNode:
-        owner = await _known_patient(conn, patient) if patient is not None else None
+        owner = await known_patient(conn, patient) if patient is not None else None
         for one in {d.patient_id for d in wanted if d.patient_id is not None}:
-            await _known_patient(conn, one)
+            await known_patient(conn, one)
         named = area or (str(owner.area_id) if owner else None)
         at = await defaults.area_or_only(conn, now, named)
         new = enrolment.NewNode(area_id=at.id, label=label, patient_id=patient, devices=wanted)
@@ -235,7 +247,7 @@ async def _bind(
     patient_id: int,
     since: datetime,
 ) -> int:
-    await _known_patient(conn, patient_id)
+    await known_patient(conn, patient_id)
     bound = await enrolment.bind(
         conn,
         node_id=node_id,

@@ -53,6 +53,9 @@ class Hub(Struct, frozen=True, kw_only=True):
     mqtt_host: str | None = None
     mqtt_port: int | None = None
     mqtt_tls: bool = False
+    mqtt_tls_port: int | None = None
+    mqtts_port: int | None = None
+    ca: str | None = None
     certificate: str | None = None
     own_broker: bool | None = None
 
