@@ -21,9 +21,20 @@ RECEIVE_MAXIMUM: Final = 10
 _WILL: Final = {"v": 0, "s": "lost", "con": 88}
 _REPLIES: Final = {
     "dn-cmd": "up-res",
-    "dn-reminder": "up-ack",
     "up-time": "dn-time",
     "claim-req": "claim-res",
+}
+
+
+# On MQTT 5 a reminder names the topic of its answer itself; it is the device's own up/ack.
+_ASKED_BY_PROPERTY: Final = "dn-reminder"
+_ANSWERS: Final = "reminder-answers"
+_ACK_TOPIC: Final = {"type": "string", "pattern": "^hh/1/up/[a-z0-9]{8,24}/ack$"}
+_RESPONSE_TOPIC: Final = {
+    "type": "object",
+    "properties": {
+        "responseTopic": _ACK_TOPIC | {"description": "MQTT 5: where the answer goes."},
+    },
 }
 
 
@@ -35,7 +46,7 @@ def document(parts: Mapping[str, Schema], examples: Examples) -> dict[str, Any]:
         "info": _info(),
         "defaultContentType": "application/json",
         "servers": _servers(),
-        "channels": {channel.name: _channel(channel) for channel in CHANNELS},
+        "channels": {channel.name: _channel(channel) for channel in CHANNELS} | _answers(),
         "operations": {_operation_name(channel): _operation(channel) for channel in CHANNELS},
         "components": {
             "messages": {channel.name: _message(channel, examples) for channel in CHANNELS},
@@ -173,6 +184,10 @@ def _operation(channel: Channel) -> dict[str, Any]:
     }
     if channel.name in _REPLIES:
         found["reply"] = _reply(_REPLIES[channel.name])
+    if channel.name == _ASKED_BY_PROPERTY:
+        found["reply"] = _reply(_ANSWERS, "up-ack") | {
+            "address": {"location": "$message.header#/responseTopic"}
+        }
     if channel.counted:
         found["x-hh-told-apart-by"] = channel.counted
     if channel.expiry_note:
@@ -185,29 +200,52 @@ def _operation_binding(channel: Channel) -> dict[str, Any]:
     return {"qos": channel.qos, "retain": channel.retain, **expiry, "bindingVersion": BINDING}
 
 
-def _reply(name: str) -> dict[str, Any]:
-    """Where the answer goes: a fixed topic, which on MQTT 5 the response topic repeats."""
+def _reply(channel: str, message: str | None = None) -> dict[str, Any]:
+    """The answer on a channel; its message is named like the channel unless said otherwise."""
+    message = message or channel
     return {
-        "channel": {"$ref": f"#/channels/{name}"},
-        "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{message}"}],
+    }
+
+
+def _answers() -> dict[str, Any]:
+    """Where reminders are answered: told by the reminder, so without an address of its own."""
+    return {
+        _ANSWERS: {
+            "address": None,
+            "title": "answers to a reminder",
+            "summary": "The response topic of the reminder, which is hh/1/up/{node}/ack.",
+            "messages": {"up-ack": {"$ref": "#/components/messages/up-ack"}},
+        }
     }
 
 
 def _message(channel: Channel, examples: Examples) -> dict[str, Any]:
     shown = [name for name, topic in TOPICS.items() if topic == channel.title]
+    asked = channel.name == _ASKED_BY_PROPERTY
     return {
         "name": channel.name,
         "title": channel.title,
         "summary": f"{channel.summary}.",
         "contentType": "application/json",
+        **({"headers": _RESPONSE_TOPIC} if asked else {}),
         "payload": {"$ref": f"#/components/schemas/{channel.message.__name__}"},
         "examples": [
             {"name": name, "summary": TITLES[name], "payload": json.loads(examples[name])}
             for name in shown
         ],
-        "bindings": {"mqtt": {"payloadFormatIndicator": 1, "bindingVersion": BINDING}},
+        "bindings": {"mqtt": _message_binding(asked=asked)},
         "x-hh-also-encoded-as": "application/cbor, told apart by the first byte",
     }
+
+
+def _message_binding(*, asked: bool) -> dict[str, Any]:
+    binding: dict[str, Any] = {"payloadFormatIndicator": 1, "bindingVersion": BINDING}
+    if asked:
+        binding["responseTopic"] = _ACK_TOPIC
+        binding["correlationData"] = {"type": "string", "description": "The id of the reminder."}
+    return binding
 
 
 def _draft_7(schema: Any) -> Any:

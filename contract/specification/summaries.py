@@ -73,7 +73,7 @@ def keys(name: str, parts: Mapping[str, Schema]) -> str:
 def _says(schema: Schema) -> str:
     words = schema.get(KNOWN)
     told = schema["description"]
-    if words is None:
+    if words is None or len(words) > 12:
         return str(told)
     return f"{told} Known words: {' '.join(f'`{word}`' for word in words)}"
 

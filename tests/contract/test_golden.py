@@ -42,9 +42,35 @@ def test_an_example_survives_there_and_back(name: str) -> None:
 
 
 def _without_empty(message: dict[str, Any]) -> dict[str, Any]:
-    # An empty object, a scale of 1 and an offset of 0 are what their absence means.
-    absent: tuple[Any, ...] = ({}, 0.0)
-    return {k: v for k, v in message.items() if k in {"v", "cs", "seq"} or v not in absent}
+    # An empty object or list, a scale of 1 and an offset of 0 are what their absence means; a key
+    # of the maker's own is not kept.
+    absent: tuple[Any, ...] = ({}, [], 0.0)
+    kept = {k: v for k, v in message.items() if not k.startswith("x_")}
+    return {k: v for k, v in kept.items() if k in {"v", "cs", "seq"} or v not in absent}
+
+
+@pytest.mark.parametrize("name", CLAIM)
+def test_a_claim_survives_there_and_back(name: str) -> None:
+    """What a unit and the hub say to each other before there is a node."""
+    read = codec.decode_claim if CLAIM[name] == "req" else codec.decode_claim_answer
+    again = json.loads(codec.encode(read(golden(name))))
+    assert says(json.loads(golden(name)), again)
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_twin_in_cbor_means_the_same(name: str) -> None:
+    """The same message, whichever encoding it came in."""
+    plain = TWINS[name]
+    if plain in CLAIM:
+        assert codec.decode_claim(golden(name)) == codec.decode_claim(golden(plain))
+    else:
+        assert codec.decode(UP[plain], golden(name)) == decoded(plain)
+
+
+def test_every_message_of_a_device_has_a_twin() -> None:
+    """Whatever a device may send in JSON is in the corpus in CBOR too."""
+    requests = {name for name, kind in CLAIM.items() if kind == "req"}
+    assert set(TWINS.values()) == {*UP, *requests}
 
 
 def test_obs_means_what_it_says() -> None:
@@ -145,3 +171,14 @@ def test_devices_need_not_know_the_defaults_of_what_they_act_on() -> None:
     assert json.loads(codec.encode(item))["win"] == [900, 3600]
     state = messages.State(v=0, s="ready", con=1)
     assert msgspec.json.decode(codec.encode(state)) == {"v": 0, "s": "ready", "con": 1}
+
+
+def test_settings_and_firmware_mean_what_they_say() -> None:
+    """A configuration, its report with a refusal, a notice of firmware, diagnostics."""
+    assert decoded("config.json").set["volume"] == 60
+    refused = decoded("config_refused.json")
+    assert (refused.rev, [error.path for error in refused.errors]) == (8, ["/volume"])
+    notice = decoded("fw.json")
+    assert (notice.ver, notice.size, notice.window) == ("2.5.0", 23, (2, 4))
+    diag = decoded("diag.json")
+    assert (diag.m["rssi"], diag.log[1].lvl) == (-61, "info")
