@@ -54,7 +54,7 @@ class Claimant:
         self.unit = unit
         self._habits = habits
         self.answers: list[dict[str, Any]] = []
-        self._at = structs.replace(at, node=f"claim:{unit.serial}", password=unit.code)
+        self._at = structs.replace(at, node=f"claim-{unit.serial}", password=unit.code)
         self._came = asyncio.Event()
 
     async def __aenter__(self) -> "Claimant":

@@ -369,6 +369,11 @@ class Robot:
         """Wait until the hub has settled everything."""
         await self.until(lambda: not self.outbox.waiting(), timeout_s)
 
+    async def receipted_upto(self, seq: int, timeout_s: float = 30.0) -> None:
+        """Wait until the hub has settled this number of the present boot."""
+        key = self.outbox.boot, seq
+        await self.until(lambda: key not in {m.key for m in self.outbox.waiting()}, timeout_s)
+
     async def hub_ready(self, timeout_s: float = 30.0) -> None:
         """Wait until the hub says it takes measurements."""
         await self.until(lambda: self.hub == "ready", timeout_s)

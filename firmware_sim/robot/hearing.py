@@ -99,7 +99,11 @@ class Hearing:
         if body.get("say"):
             robot.show(body["say"])
         if body.get("after") is not None:
-            robot.outbox.held_until = time.monotonic() + float(body["after"])
+            until = time.monotonic() + float(body["after"])
+            if body.get("ok") is False:
+                robot.outbox.held_until = until
+            else:
+                robot.outbox.slow_until = until
         if body.get("ok") is False:
             self._refused(body)
 

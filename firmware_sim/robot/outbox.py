@@ -42,7 +42,8 @@ class Outbox:
         self._habits = habits
         self._next = 0
         self._kept: dict[tuple[int, int], Kept] = {}
-        self.held_until = float("-inf")
+        # A refusal holds all measurements back, a request to slow down only the backlog.
+        self.held_until = self.slow_until = float("-inf")
         self._backlog_at = float("-inf")
         for each in left:
             message = Kept(**each, made_at=float("-inf"))
@@ -65,6 +66,10 @@ class Outbox:
         """Everything without a receipt, in the order of sending."""
         waiting = [message for message in self._kept.values() if message.open]
         return sorted(waiting, key=lambda m: (_ORDER.get(m.kind, 3), -m.boot, m.seq))
+
+    def all(self) -> list[Kept]:
+        """Everything still remembered, settled or not, in the order it was said."""
+        return list(self._kept.values())
 
     def due(self, now: float, *, hub_ready: bool) -> list[Kept]:
         """What to send at this moment. What waited longer than `live_s` is backlog, and paced."""
@@ -149,7 +154,7 @@ class Outbox:
         return message.kind in HELD and now - message.made_at > self._habits.live_s
 
     def _may_send_backlog(self, now: float) -> bool:
-        if now < self._backlog_at:
+        if now < max(self._backlog_at, self.slow_until):
             return False
         self._backlog_at = max(now, self._backlog_at) + 1 / self._habits.backlog_a_second
         return True

@@ -16,9 +16,9 @@ from msgspec import Struct, field
 
 BP: Final = {"k": "bp", "dev": "cuff1", "o": [0], "c": {"sys": [148], "dia": [91]}}
 WAVE: Final = {
-    **{"k": "ecg", "dev": "patch1", "ch": ["I"], "hz": 250, "n": 2, "enc": "i16le"},
-    **{"sc": 0.00488, "u": "mV", "ep": "e1", "cs": 0, "d": b"\x01\x00\x02\x00"},
-}
+    "k": "ecg", "dev": "patch1", "ch": ["I"], "hz": 250, "n": 2, "enc": "i16le", "sc": 0.00488,
+    "u": "mV", "ep": "e1", "cs": 0, "d": b"\x01\x00\x02\x00",
+}  # fmt: skip
 BOTH: Final = ("json", "cbor")
 
 
@@ -94,7 +94,8 @@ SYNTAX: Final = (
           encodings=("cbor",), got="0x00"),
     Wrong(code="E2011", name="tag", encodings=("cbor",), msg="tag",
           raw={"cbor": cbor2.dumps({"v": cbor2.CBORTag(1, 1)})}),
-    Wrong(code="E2011", name="key", encodings=("cbor",), raw={"cbor": cbor2.dumps({1: 2})}, got="1"),
+    Wrong(code="E2011", name="key", encodings=("cbor",), got="1",
+          raw={"cbor": cbor2.dumps({1: 2})}),
     Wrong(code="E2101", body=ser(BP | {"c": {"sys": ["148"], "dia": [91]}}),
           path="/ser/0/c/sys/0", got="148"),
     Wrong(code="E2101", name="birth", kind="birth", body={"maker": 5, "model": "x"}, path="/maker",
@@ -116,7 +117,8 @@ SYNTAX: Final = (
 MEANING: Final = (
     obs("E2106", {k: v for k, v in BP.items() if k != "o"}, ""),
     obs("E2107", BP | {"y": [1]}, ""),
-    obs("E3101", BP | {"c": {"sys": [1480], "dia": [91]}}, "/c/sys/0", "1480", msg="from 20 to 300"),
+    obs("E3101", BP | {"c": {"sys": [1480], "dia": [91]}}, "/c/sys/0", "1480",
+        msg="from 20 to 300"),
     obs("E3102", BP | {"u": "kPa"}, "/u", "kPa", msg="mm[Hg]"),
     obs("E3103", BP | {"c": {"sys": [148, 149], "dia": [91, 92]}}, "/o"),
     obs("E3104", BP | {"c": {"sys": [148], "dia": [91], "top": [1]}}, "/c/top", "top"),
@@ -133,8 +135,8 @@ MEANING: Final = (
 )  # fmt: skip
 
 WARNINGS: Final = (
-    warned("W2001", {"k": "aura", "dev": "cuff1", "o": [0], "y": [7]}, "/ser/0/k", "aura", kept=None,
-           dropped=None),
+    warned("W2001", {"k": "aura", "dev": "cuff1", "o": [0], "y": [7]}, "/ser/0/k", "aura",
+           kept=None, dropped=None),
     warned("W2002", BP | {"fl": ["shiny"]}, "/ser/0/fl/0", "shiny"),
     warned("W3201", BP, "/t", shift_ms=3_600_000),
     warned("W3201", BP, "/t", shift_ms=-70 * 365 * 86_400_000, name="1956"),
