@@ -21,7 +21,8 @@ def changed(**keys: Any) -> bytes:
 
 
 WAVE = {"v": 0, "boot": 1, "seq": 0, "t": 1795354700000, "clk": "ntp", "rc": 1, "k": "ecg",
-        "ch": ["I"], "hz": 250, "n": 1, "enc": "i16le", "ep": "e", "cs": 0, "d": "AAA="}  # fmt: skip
+        "ch": ["I"], "hz": 250, "n": 1, "enc": "i16le", "ep": "e", "cs": 0,
+        "d": "AAA="}  # fmt: skip
 
 
 def wave(**keys: Any) -> bytes:
