@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from contract.clocks import Instant, Timeline
-from contract.columns import Layout, lay_out
+from contract.columns import UNITS_OF_PARTS, Layout, lay_out
 from contract.errors import Defect, Refused, defect, refused
 from contract.experimental import Experimental
 from contract.identity import Sample, ordinals
@@ -20,7 +20,7 @@ from contract.instants import from_millis
 from contract.messages import Obs, Series
 from contract.pointer import pointer
 from contract.readings import Block, Observation, Reading, UnknownSeries
-from contract.vitals import FLAGS, MAX_PARTS, VITALS
+from contract.vitals import FLAGS, MAX_PARTS, VITALS, Vital
 
 __all__ = ["NOT_UNDERSTOOD", "Block", "Observation", "Reading", "UnknownSeries", "observe"]
 
@@ -92,7 +92,7 @@ def _merge(into: list[Defect], more: list[Defect]) -> None:
 def _common(
     obs: Obs, series: Series, at: int, layout: Layout, aside: Experimental | None
 ) -> _Common:
-    warnings: list[Defect] = []
+    warnings = _deprecations(series, at, layout.vital)
     flags = _flags(series, at, warnings) if series.fl else 0
     who = series.who
     if who is not None and not _WHO.match(who):
@@ -110,6 +110,18 @@ def _common(
         context={**(context or {}), "x": own} if own else context,
         warnings=warnings,
     )
+
+
+def _deprecations(series: Series, at: int, vital: Vital) -> list[Defect]:
+    found = [(unit.deprecated, unit.ucum, "u") for unit in UNITS_OF_PARTS[vital.k, series.u][:1]]
+    if series.u is None:
+        found = []  # the device named none: there is nothing for it to change
+    found.append((vital.deprecated, vital.k, "k"))
+    return [
+        defect("W1001", pointer(["ser", at, key]), f"{old} is deprecated: use {use}", got=old)
+        for use, old, key in found
+        if use is not None
+    ]
 
 
 def _flags(series: Series, at: int, warnings: list[Defect]) -> int:

@@ -90,7 +90,7 @@ def _units(vital: Vital) -> Any:
     plain = [
         ucum
         for (k, ucum), units in UNITS_OF_PARTS.items()
-        if k == vital.k and ucum and all(unit.canonical for unit in units)
+        if k == vital.k and ucum and all(u.canonical and not u.deprecated for u in units)
     ]
     literal: Any = Literal[tuple(plain)]
     return literal | None
@@ -129,7 +129,8 @@ def _series(vital: Vital) -> Any:
 
 
 def _batch() -> Any:
-    series: Any = functools.reduce(operator.or_, map(_series, VITALS.values()))
+    vitals = [vital for vital in VITALS.values() if vital.deprecated is None]
+    series: Any = functools.reduce(operator.or_, map(_series, vitals))
     clocks: Any = Literal[tuple(sorted(QUALITIES))]
     fields: list[Any] = [
         ("t", Annotated[int, Meta(ge=EARLIEST_MS, le=_YEAR_2200_MS)]),

@@ -41,7 +41,8 @@ class UnitName(Struct, frozen=True, kw_only=True):
 class Unit(Struct, frozen=True, kw_only=True):
     """A unit a part may be sent in: canonical = value * factor / divisor + offset.
 
-    `possible` is in this unit. `loinc` is given where the code depends on the unit.
+    `possible` is in this unit. `loinc` is given where the code depends on the unit. `deprecated`
+    names the unit to use instead.
     """
 
     ucum: str
@@ -50,6 +51,7 @@ class Unit(Struct, frozen=True, kw_only=True):
     divisor: float = 1.0
     offset: float = 0.0
     loinc: tuple[str, ...] = ()
+    deprecated: str | None = None
 
     @property
     def canonical(self) -> bool:
@@ -97,7 +99,8 @@ class Relation(Struct, frozen=True, kw_only=True):
 
 
 class Vital(Struct, frozen=True, kw_only=True):
-    """A vital sign: its parts in the order of v0..v3, its codes and names."""
+    """A vital sign: its parts in the order of v0..v3, its codes and names. `deprecated` names the
+    vital sign to use instead."""
 
     k: str
     names: Names
@@ -105,6 +108,7 @@ class Vital(Struct, frozen=True, kw_only=True):
     mdc: int | None
     parts: tuple[Part, ...]
     relations: tuple[Relation, ...]
+    deprecated: str | None = None
 
     @property
     def named(self) -> bool:
@@ -164,9 +168,16 @@ def _own_units(vitals: list[dict[str, Any]]) -> list[UnitName]:
     return [_unit_name(unit) for unit in units if "zh" in unit or "en" in unit]
 
 
-def _unit(raw: dict[str, Any], possible: Range, known: Mapping[str, UnitName]) -> Unit:
-    if raw["ucum"] not in known:
-        raise DictionaryError(f"unit {raw['ucum']} has no name: give it zh and en")
+def _deprecated(raw: dict[str, Any], what: str) -> str | None:
+    if "deprecated" not in raw:
+        return None
+    use = raw["deprecated"].get("use")
+    if not isinstance(use, str) or not use:
+        raise DictionaryError(f"{what} is deprecated and does not say what to use")
+    return use
+
+
+def _unit(raw: dict[str, Any], possible: Range) -> Unit:
     plain = Unit(
         ucum=raw["ucum"],
         possible=possible,
@@ -174,6 +185,7 @@ def _unit(raw: dict[str, Any], possible: Range, known: Mapping[str, UnitName]) -
         divisor=float(raw.get("divisor", 1)),
         offset=float(raw.get("offset", 0)),
         loinc=tuple(raw.get("loinc", ())),
+        deprecated=_deprecated(raw, raw["ucum"]),
     )
     low, high = (
         _range(raw["possible"], plain.ucum)
@@ -183,29 +195,30 @@ def _unit(raw: dict[str, Any], possible: Range, known: Mapping[str, UnitName]) -
     return msgspec.structs.replace(plain, possible=(low, high))
 
 
-def _part(raw: dict[str, Any], k: str, known: Mapping[str, UnitName]) -> Part:
+def _part(raw: dict[str, Any], k: str) -> Part:
     what = f"{k}.{raw['key']}"
-    possible, plausible = _range(raw["possible"], what), _range(raw["plausible"], what)
+    possible = _range(raw["possible"], what)
+    plausible = _range(raw.get("plausible", raw["possible"]), what)
     if plausible[0] < possible[0] or plausible[1] > possible[1]:
         raise DictionaryError(f"{what}: plausible reaches beyond possible")
-    units = tuple(_unit(unit, possible, known) for unit in raw["units"])
+    units = tuple(_unit(unit, possible) for unit in raw["units"])
     if not units or not units[0].canonical:
         raise DictionaryError(f"{what}: the first unit must be the canonical one")
     return Part(
         key=raw["key"],
         names=_names(raw, what),
         units=units,
-        loinc=tuple(raw["loinc"]),
-        mdc=raw["mdc"],
+        loinc=tuple(raw.get("loinc", ())),
+        mdc=raw.get("mdc"),
         possible=possible,
         plausible=plausible,
         required=bool(raw.get("required", False)),
     )
 
 
-def _vital(raw: dict[str, Any], known: Mapping[str, UnitName]) -> Vital:
+def _vital(raw: dict[str, Any]) -> Vital:
     k = raw["k"]
-    parts = tuple(_part(part, k, known) for part in raw["parts"])
+    parts = tuple(_part(part, k) for part in raw["parts"])
     keys = [part.key for part in parts]
     if not 1 <= len(keys) <= MAX_PARTS or len(set(keys)) != len(keys):
         raise DictionaryError(f"{k}: one to {MAX_PARTS} parts with different keys")
@@ -215,6 +228,7 @@ def _vital(raw: dict[str, Any], known: Mapping[str, UnitName]) -> Vital:
         loinc=tuple(raw.get("loinc", parts[0].loinc)),
         mdc=raw.get("mdc", parts[0].mdc),
         parts=parts,
+        deprecated=_deprecated(raw, k),
         relations=tuple(
             Relation(
                 above=keys.index(relation["above"]),
@@ -258,9 +272,8 @@ def parse(text: str) -> Dictionary:
     """Read a dictionary; raises DictionaryError where it contradicts itself."""
     raw = yaml.safe_load(text)
     units = [*map(_unit_name, raw["units"]), *_own_units(raw["vitals"])]
-    known = {unit.ucum: unit for unit in units}
     flags = [_flag(flag) for flag in raw["flags"]]
-    vitals = [_vital(vital, known) for vital in raw["vitals"]]
+    vitals = [_vital(vital) for vital in raw["vitals"]]
     _once([unit.ucum for unit in units], "unit")
     _once([flag.bit for flag in flags], "flag bit")
     _once([flag.name for flag in flags], "flag name")
@@ -268,8 +281,17 @@ def parse(text: str) -> Dictionary:
     return Dictionary(
         MappingProxyType({vital.k: vital for vital in vitals}),
         MappingProxyType({flag.name: flag for flag in flags}),
-        MappingProxyType(known),
+        MappingProxyType(_unit_names(units, vitals)),
     )
+
+
+def _unit_names(units: list[UnitName], vitals: list[Vital]) -> dict[str, UnitName]:
+    """The names of the units that are used or named; one without a name is called by its code."""
+    known = {unit.ucum: unit for unit in units}
+    used = [unit.ucum for vital in vitals for part in vital.parts for unit in part.units]
+    for ucum in used:
+        known.setdefault(ucum, UnitName(ucum=ucum, symbol=ucum, names=Names(ucum, ucum)))
+    return known
 
 
 _DICTIONARY: Final = parse(

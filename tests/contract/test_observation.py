@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract import codec
+from contract.experimental import experimental
 from contract.instants import to_millis
 from contract.messages import Obs
 from contract.observation import Observation, observe
@@ -197,6 +198,59 @@ def test_flags_become_bits_and_unknown_ones_a_warning() -> None:
         ("W2002", "/ser/0/fl/1"),
         ("W2002", "/ser/0/fl/2"),
     ]
+
+
+def test_a_deprecated_unit_is_kept_and_told() -> None:
+    """W1001 names what to use; without the unit there is nothing to tell."""
+    steps = {"k": "steps", "o": [0], "y": [4000]}
+    result = seen(steps, {**steps, "u": "1"}, {**steps, "u": "{steps}"})
+    assert len(result.readings) == 3
+    (warning,) = result.warnings
+    assert (warning.code, warning.path, warning.got) == ("W1001", "/ser/1/u", "1")
+    assert warning.msg.endswith("use {steps}")
+
+
+def test_experimental_keys_go_with_the_readings() -> None:
+    """`x_` keys of the message and of the series are kept in the context; the series' own win."""
+    said = {
+        "x_fw": {"beta": 3},
+        "ser": [{"k": "hr", "x_fw": 4}, {"k": "hr", "y": [1]}],
+        "y_not": 1,
+    }
+    aside = experimental(said)
+    result = observe(
+        batch({"k": "hr", "o": [0], "y": [70], "how": "auto"}, {"k": "hr", "dt": 9, "y": [70]}),
+        received_at=NOW,
+        aside=aside,
+    )
+    assert result.readings[0].context == {"how": "auto", "x": {"x_fw": 4}}
+    assert result.blocks[0].context == {"x": {"x_fw": {"beta": 3}}}
+    assert result.warnings == []
+
+
+def test_too_much_of_an_experiment_is_left_out_and_told() -> None:
+    """Long texts, huge numbers and more than 1024 bytes are not kept; the readings are."""
+    said = {
+        "x_long": "x" * 513,
+        "x_huge": 2**64,
+        "ser": [{"x_some": ["x" * 450] * 2, "x_ok": 1}, {"x_some": ["x" * 500] * 3}],
+    }
+    aside = experimental(said)
+    result = observe(
+        batch(*[{"k": "hr", "o": [at], "y": [70]} for at in (0, 1)]), received_at=NOW, aside=aside
+    )
+    assert [reading.context is None for reading in result.readings] == [False, True]
+    assert [(w.code, w.path) for w in result.warnings] == [
+        ("W2003", "/x_long"),
+        ("W2003", "/x_huge"),
+        ("W2003", "/ser/1"),
+    ]
+
+
+def test_nothing_is_experimental_in_most_messages() -> None:
+    """Bytes without such a key are not read a second time; a value that begins so is no key."""
+    assert experimental(golden("obs.json")) is None
+    assert experimental(b'{"v":0,"clk":"x_y","ser":[{"k":"x_y"}]}') is None
 
 
 @pytest.mark.parametrize("who", ["A", "H", "r:0123456789abcdef"])

@@ -106,7 +106,7 @@ def test_flags_say_who_sets_them_and_what_they_do() -> None:
             "beyond possible",
         ),
         ("possible: [20, 46]", "possible: [46, 20]", "turned round"),
-        ("units: [{ucum: kg}]", "units: [{ucum: stone}]", "has no name"),
+        ("deprecated: {use: ", "deprecated: {why: ", "does not say what to use"),
         ("units: [{ucum: L/min}]", "units: [{ucum: L/min, factor: 2}]", "canonical"),
         ("- k: wt", "- k: temp", "vital sign used twice"),
         ("key: map, zh", "key: sys, zh", "different keys"),
@@ -132,3 +132,26 @@ def test_a_new_vital_sign_is_one_entry() -> None:
     part |= {"mdc": 188752, "possible": [5, 150], "plausible": [10, 80]}
     raw["vitals"].append({"k": "bmi", "zh": "体质指数", "en": "Body mass index", "parts": [part]})
     assert parse(yaml.safe_dump(raw, allow_unicode=True)).vitals["bmi"].parts[0].unit == "1"
+
+
+def test_a_new_vital_sign_may_bring_a_unit_of_its_own() -> None:
+    """A unit without a name is called by its code; no codes and no plausible range are needed."""
+    raw = yaml.safe_load(TEXT)
+    part = {
+        "key": "ph",
+        "zh": "酸碱度",
+        "en": "pH",
+        "units": [{"ucum": "[pH]"}],
+        "possible": [0, 14],
+    }
+    raw["vitals"].append({"k": "ph", "zh": "酸碱度", "en": "pH", "parts": [part]})
+    dictionary = parse(yaml.safe_dump(raw, allow_unicode=True))
+    assert dictionary.units["[pH]"].symbol == "[pH]"
+    assert dictionary.vitals["ph"].parts[0].plausible == (0, 14)
+    assert (dictionary.vitals["ph"].loinc, dictionary.vitals["ph"].mdc) == ((), None)
+
+
+def test_what_is_deprecated_says_what_to_use() -> None:
+    """Steps are counted in {steps}; the bare 1 is still taken."""
+    units = {unit.ucum: unit.deprecated for unit in VITALS["steps"].parts[0].units}
+    assert units == {"{steps}": None, "1": "{steps}"}
