@@ -11,6 +11,7 @@ from ingest.mqtt_session import Arrival
 from runtime.clock import SystemClock
 from store import feed
 from store.pool import Connection
+from tests.contract.corpus import golden
 from tests.ingest.conftest import Device, count, until, until_count
 
 
@@ -174,3 +175,13 @@ def test_the_loose_reading_takes_what_it_can() -> None:
     event = rescue.as_event(said, Arrival("t", b"", SystemClock().now()))
     assert isinstance(event, Event)
     assert event.type == rescue.UNREADABLE
+
+
+def test_safety_04_a_torn_call_in_cbor_is_still_a_call() -> None:
+    """Whole it is read whole; cut anywhere behind its type, the call and its numbers are found."""
+    whole = golden("event_call_doctor.cbor")
+    assert rescue.loose(whole)["ctx"] == {"spo2": 88, "room": "r2"}
+    for end in range(whole.index(b"call_doctor") + 11, len(whole)):
+        said = rescue.loose(whole[:end])
+        assert (said["type"], said["id"], said["boot"]) == ("call_doctor", "01KAPW7S3JQ4", 12)
+        assert said["t"] == 1795354705120

@@ -160,6 +160,9 @@ def test_a_resend_has_the_same_digest_and_another_content_has_not() -> None:
         (b'{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}", Numbers()),
         (b"\xff", Numbers()),
         (b" " * 200_000, Numbers()),
+        (b"\xa3dboot\x03cseq\x04cserbno", Numbers(3, 4)),
+        (b"\xa3dboot\x03cseq\x04cser\xc0\x00", Numbers(3, 4)),
+        (b"\xa3dboot\x03cseq\x04cser", Numbers()),
     ],
 )
 def test_the_numbers_of_a_refused_message(payload: bytes, expected: Numbers) -> None:
