@@ -153,7 +153,7 @@ def test_the_command_tells_a_program() -> None:
     assert (one["kind"], one["kept"], one["refused"]) == ("up/obs", 1, False)
     (finding,) = one["findings"]
     assert (finding["code"], finding["line"], finding["column"]) == ("W3203", 1, 29)
-    assert finding["meaning"].startswith("读数超过")
+    assert finding["meaning"].startswith("读数早于")
     assert command("-", "--strict", *late, stdin=RIGHT.encode())[0] == 1
     assert command("-", stdin=b"{}")[0] == 1
     code, said = command("/no/such/file")
