@@ -4,9 +4,10 @@ Maps and arrays of open length are taken: small chips send while they measure. B
 taken at the top of a message only, under the keys the caller names.
 """
 
+import contextlib
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
 import cbor2
@@ -16,6 +17,10 @@ from contract.pointer import pointer
 from contract.shape import MAX_DEPTH, MAX_PACKET
 
 FIRST: Final = range(0xA0, 0xC0)  # the first byte of a map
+_TEXT: Final = 0x60
+_NUMBERS: Final = range(0x1C)
+_TEXTS: Final = range(_TEXT, 0x79)  # up to 255 bytes
+_LONGEST_ITEM: Final = 512
 _SELF_DESCRIBED: Final = b"\xd9\xd9\xf7"
 _TOO_DEEP: Final = "nesting depth"
 _HARMLESS: Final = frozenset({int, bool, type(None)})
@@ -70,6 +75,26 @@ def read(payload: bytes, binary: frozenset[str] = frozenset()) -> Any:
     _check_end(decoder)
     _check_map(document, [], binary)
     return document
+
+
+def scan(payload: bytes, *, texts: Iterable[str], numbers: Iterable[str]) -> dict[str, Any]:
+    """What a map that cannot be read still says under some keys: short texts and whole numbers,
+    found by the bytes of the key, wherever they stand. A guess, for what must not be lost."""
+    wanted = [*((key, _TEXTS) for key in texts), *((key, _NUMBERS) for key in numbers)]
+    found = {key: _first(payload, key.encode(), heads) for key, heads in wanted}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _first(payload: bytes, key: bytes, heads: range) -> Any:
+    sought = bytes([_TEXT + len(key)]) + key
+    at = payload.find(sought)
+    while at >= 0:
+        rest = payload[at + len(sought) : at + len(sought) + _LONGEST_ITEM]
+        if rest and rest[0] in heads:
+            with contextlib.suppress(cbor2.CBORDecodeError):
+                return cbor2.loads(rest)
+        at = payload.find(sought, at + 1)
+    return None
 
 
 def write(values: Any) -> bytes:

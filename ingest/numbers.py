@@ -6,11 +6,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from contract import messages, wire
+from contract import cbor, messages, wire
 from contract.codec import MAX_PACKET, Up
+from contract.errors import Refused
 from contract.strict import SERIES_KEYS, columns_of
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
+_TORN: Final = "E2010"
 _FLOAT: Final = 0xCB  # what a float begins with in MessagePack
 _NOTHING: Final = frozenset({"dev", "dt", "fix"})  # empty or 0 here is the same as absent
 # What may change when the same thing is said again. `t` is the base of the times of a batch of
@@ -34,9 +36,22 @@ def numbers_of(payload: bytes) -> Numbers:
     if len(payload) > MAX_PACKET:
         return Numbers()
     try:
+        if cbor.announced(payload):
+            return _numbers_of_cbor(payload)
         return _DECODER.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Numbers()
+
+
+def _numbers_of_cbor(payload: bytes) -> Numbers:
+    """As of JSON: nothing of what is torn; what is whole and not allowed still has its numbers."""
+    try:
+        said = cbor.read(payload)
+    except Refused as error:
+        if error.defect.code == _TORN:
+            return Numbers()
+        said = cbor.scan(payload, texts=(), numbers=Numbers.__struct_fields__)
+    return msgspec.convert(said, Numbers)
 
 
 def digest_of(message: Up) -> int:

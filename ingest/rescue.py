@@ -9,7 +9,8 @@ import math
 import re
 from typing import Any, Final
 
-from contract import messages
+from contract import cbor, messages
+from contract.errors import Refused
 from contract.instants import to_millis
 from ingest.mqtt_session import Arrival
 from store.reject import clean
@@ -21,28 +22,42 @@ _DEPTH: Final = 6
 _INT64: Final = range(-(2**63), 2**63)
 _BOOT: Final = range(2**32)
 _COUNT: Final = range(2**53 + 1)
+_TEXTS: Final = ("type", "id", "sev", "who", "ref")
+_NUMBERS: Final = ("boot", "seq", "t", "try")
 _PAIR: Final = re.compile(r'"(type|id|sev|who|ref)"\s*:\s*"([^"\\]{1,64})"')
-# The last resort, for bytes that are no text at all (CBOR, for one).
+# The last resort, for bytes that are neither JSON nor CBOR.
 _CALL: Final = re.compile(r"call_doctor|no_motion|sos|fall")
 _NUMBER: Final = re.compile(r'"(boot|seq|t|try)"\s*:\s*(\d{1,16})\b')
 
 
 def loose(payload: bytes) -> dict[str, Any]:
-    """The payload as plain values that any database takes; torn JSON as far as it can be read."""
-    text = payload.decode("utf-8", "replace")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
+    """The payload as plain values that any database takes; what is torn as far as it can be
+    read."""
+    value = _whole(payload)
     if not isinstance(value, dict):
-        value = {"raw": text[:_RAW]}
-        value.update(_PAIR.findall(text))
-        value.update((name, int(digits)) for name, digits in _NUMBER.findall(text))
+        text = payload.decode("utf-8", "replace")
+        value = {"raw": text[:_RAW], **_pieces(payload, text)}
         call = _CALL.search(text)
         if call is not None:
             value.setdefault("type", call[0])
     plain: dict[str, Any] = _plain(value, _DEPTH)
     return plain
+
+
+def _whole(payload: bytes) -> Any:
+    try:
+        if cbor.announced(payload):
+            return cbor.read(payload)
+        return json.loads(payload.decode("utf-8", "replace"))
+    except (ValueError, RecursionError, Refused):
+        return None
+
+
+def _pieces(payload: bytes, text: str) -> dict[str, Any]:
+    if cbor.announced(payload):
+        return cbor.scan(payload, texts=_TEXTS, numbers=_NUMBERS)
+    numbers = {name: int(digits) for name, digits in _NUMBER.findall(text)}
+    return dict(_PAIR.findall(text)) | numbers
 
 
 def _plain(value: Any, depth: int) -> Any:
