@@ -11,6 +11,7 @@ from contract.errors import Defect, defect
 from contract.instants import from_millis
 from contract.observation import Block, Observation, Reading
 from contract.pointer import pointer
+from contract.unknown_keys import unknown_keys
 from ingest import reporting
 from ingest.entry import Checked, Decoded, Entry
 from ingest.owner import owner, owner_of_event
@@ -25,6 +26,7 @@ from store.reading import ReadingRow, Values
 
 NOBODY: Final = Product()
 _UNTRUSTED: Final = "untrusted"
+_HINTS: Final = 16
 
 
 def place(checked: Checked, node: NodeIdentity | None, people: Mapping[str, int]) -> Entry:
@@ -38,7 +40,7 @@ def place(checked: Checked, node: NodeIdentity | None, people: Mapping[str, int]
         digest=said.digest,
         receipt=said.receipt,
         defects=checked.defects,
-        warnings=checked.warnings,
+        warnings=(*checked.warnings, *_hints(said, node)),
         after=checked.after,
         let_go=checked.let_go,
         product=node.product if node is not None else NOBODY,
@@ -56,11 +58,24 @@ def place(checked: Checked, node: NodeIdentity | None, people: Mapping[str, int]
     return _understood(entry, checked, node, people)
 
 
+def _developing(said: Decoded, node: NodeIdentity | None) -> bool:
+    until = node.dev_until if node is not None else None
+    return until is not None and said.arrival.received_at < until
+
+
 def _names_to_echo(said: Decoded, node: NodeIdentity | None) -> dict[int, str] | None:
     """The devices by their name on the wire, while the node is in developer mode."""
-    if node is None or node.dev_until is None or said.arrival.received_at >= node.dev_until:
+    if node is None or not _developing(said, node):
         return None
     return {device.device_id: name for name, device in node.devices.items()}
+
+
+def _hints(said: Decoded, node: NodeIdentity | None) -> list[Defect]:
+    """Keys that nobody knows, told in developer mode: most of them are misspelt."""
+    if not _developing(said, node):
+        return []
+    paths = unknown_keys(said.kind, said.loose or said.arrival.payload)
+    return [defect("W2003", path, got=path.rpartition("/")[2]) for path in paths[:_HINTS]]
 
 
 def _key(said: Decoded, defects: tuple[Defect, ...]) -> Key | None:

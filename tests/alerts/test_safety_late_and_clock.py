@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from alerts.engine import Engine
@@ -83,6 +84,22 @@ async def test_safety_01_over_a_day_is_for_the_worklist(
     assert await home.told() == []
     assert await home.told(pages=False) == [home.staff[0]]
     assert ("suppress", "older_than_a_day") in await home.history(episode["id"])
+
+
+@pytest.mark.parametrize(("ago", "late", "paged"), [(0, False, 1), (3, True, 1), (30, False, 0)])
+async def test_safety_01_a_replayed_reading_is_as_late_as_its_replay(
+    home: Home, engine: Engine, clock: ManualClock, passes: Passes, ago: int, late: bool, paged: int
+) -> None:
+    """Refused when it came, taken after a fix hours later: it became known then. A severe one of
+    now is confirmed as usual, of this morning it pages as late, of yesterday it is listed."""
+    at = clock.now() - ago * HOURS
+    row = home.row(186, 112, at=at, received=at)
+    await home.send(msgspec.structs.replace(row, replayed_at=clock.now()))
+    await passes(360)
+    episode = await home.episode()
+    assert episode["late"] is late
+    assert len(await home.told()) == paged
+    assert (len(await home.commands()) > 0) is (ago == 0)
 
 
 async def test_safety_01_fifteen_minutes_late_is_still_live(

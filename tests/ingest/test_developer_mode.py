@@ -111,6 +111,25 @@ async def test_what_is_refused_is_not_echoed(
     assert [one["values"] for one in told["echo"]["readings"]] == [{"wt": 70.0}]
 
 
+async def test_misspelt_keys_are_named(
+    developing: None, device: Device, people: Connection
+) -> None:
+    """Also in what is refused: there the misspelling is the reason. A maker's own keys are fine."""
+    series = {"k": "wt", "o": [0], "y": [70], "flags": ["demo"], "x_lamp": 1}
+    device.send("obs", {"ser": [series], "sequence": 5})
+    device.send("birth", {"maker": "acme", "modle": "G2"})
+    await until(lambda: len([fb for fb in device.feedback() if "code" in fb]) == 4)
+    told = {(fb["code"], fb["path"], fb["ok"]) for fb in device.feedback() if "code" in fb}
+    assert told == {
+        ("W2003", "/ser/0/flags", True),
+        ("W2003", "/sequence", True),
+        ("W2003", "/modle", True),
+        ("E2102", "/model", False),
+    }
+    cursor = await people.execute("SELECT context FROM reading")
+    assert await cursor.fetchall() == [({"x": {"x_lamp": 1}},)]
+
+
 async def test_it_ends_by_itself(ingest: None, device: Device, people: Connection) -> None:
     """After its day the node hears what everybody hears."""
     await people.execute(
