@@ -16,6 +16,7 @@ from contract.specification.series import Schema
 
 _PLACE: Final = re.compile(r"\{\{(\w+)(?: (\w+))?\}\}")
 _CHAPTER: Final = re.compile(r'<a id="([\w-]+)"></a>\n## (.+)')
+_EMPTY_LINES: Final = re.compile(r"\n{3,}")
 _HEAD: Final = "<!-- Made by `python -m contract.specification write`; do not edit. -->\n"
 
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
@@ -50,7 +51,7 @@ def written(text: str, parts: Mapping[str, Schema], examples: Examples) -> str:
     def put(match: re.Match[str]) -> str:
         return _piece(match[1], match[2] or "", text, parts, examples)
 
-    return _HEAD + _PLACE.sub(put, text)
+    return _HEAD + _EMPTY_LINES.sub("\n\n", _PLACE.sub(put, text))
 
 
 def _piece(what: str, name: str, text: str, parts: Mapping[str, Schema], examples: Examples) -> str:

@@ -6,9 +6,9 @@ from typing import Any, Final
 import msgspec
 
 from contract.codec import MAX_SERIES
+from contract.operations import OPERATIONS, Operation
 from contract.specification.catalog import CHANNELS, Channel
 from contract.specification.keys import known_keys
-from contract.specification.operations import OPERATIONS
 from contract.specification.series import Schema, flags, rules, settings
 from contract.topics import NODE_PATTERN, SERIAL_PATTERN
 from contract.vitals import VITALS, Vital
@@ -113,12 +113,19 @@ def _command(schema: Schema) -> None:
     schema["allOf"] = [
         {
             "if": {"properties": {"op": {"const": each.op}}, "required": ["op"]},
-            "then": {
-                "properties": {"args": {"properties": each.args, "required": list(each.required)}}
-            },
+            "then": {"properties": {"args": _arguments(each)}},
         }
-        for each in OPERATIONS
+        for each in OPERATIONS.values()
     ]
+
+
+def _arguments(operation: Operation) -> Schema:
+    """The arguments of an operation; what each may be is told in words."""
+    return {
+        "description": f"{operation.meaning.en}. {operation.meaning.zh}。",
+        "properties": {each.key: {"description": each.form} for each in operation.args},
+        "required": [each.key for each in operation.args if each.required],
+    }
 
 
 def _config(schema: Schema) -> None:

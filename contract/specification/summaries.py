@@ -9,12 +9,12 @@ import cbor2
 from contract import codec, shape, wave
 from contract.claim_code import hub_proof, unit_proof
 from contract.configuration import SETTINGS, Setting
+from contract.operations import OPERATIONS, Operation
 from contract.specification import wordings
 from contract.specification.catalog import CHANNELS
 from contract.specification.clauses import BOOK, LEVELS, Clause
 from contract.specification.examples import Examples
 from contract.specification.keys import KEYS
-from contract.specification.operations import OPERATIONS
 from contract.specification.rates import HARD_BURST, HARD_PER_S, SOFT
 from contract.specification.schemas import KNOWN, identifier
 from contract.specification.series import Schema
@@ -104,9 +104,26 @@ def waves() -> str:
 
 
 def operations() -> str:
-    """The commands."""
-    lines = ([f"`{each.signature}`", each.does, each.answer] for each in OPERATIONS)
-    return rows(["`op` and `args`", "the device", "answer"], *lines)
+    """The commands, and below what each of their arguments may be."""
+    head = ["`op` and `args`", "meaning", "含义", "`out` of `ok`", "holds"]
+    lines = (
+        [f"`{_signature(o)}`", o.meaning.en, o.meaning.zh, o.answer, f"{o.holds.seconds} s"]
+        for o in OPERATIONS.values()
+    )
+    arguments = (
+        [f"`{operation.op}`", f"`{each.key}`", each.form, "yes" if each.required else "no"]
+        for operation in OPERATIONS.values()
+        for each in operation.args
+    )
+    return (
+        f"{rows(head, *lines)}\n\n{rows(['`op`', 'argument', 'what it is', 'needed'], *arguments)}"
+    )
+
+
+def _signature(operation: Operation) -> str:
+    """As the table writes it: `measure_now {k?, rest_s?}`."""
+    keys = [each.key + ("" if each.required else "?") for each in operation.args]
+    return f"{operation.op} {{{', '.join(keys)}}}" if keys else operation.op
 
 
 def settings() -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from typing import Final
 
-from contract.acl import ACL
+from contract.acl import with_units
 from contract.errors import ERRORS
-from contract.vitals import FLAGS, UNITS, VITALS, Part, Vital
+from contract.vitals import FLAGS, UNITS, VITALS, Part, Unit, Vital
 
 NOTHING: Final = "–"
+EXAMPLE_SERIAL: Final = "HB24-000137"
 
 
 def rows(*lines: Iterable[str]) -> str:
@@ -24,8 +25,13 @@ def _range(bounds: tuple[float, float]) -> str:
 def _units(part: Part) -> str:
     first, *others = part.units
     told = [f"`{first.ucum}`"]
-    told += [f"`{unit.ucum}` ({_range(unit.possible)})" for unit in others]
+    told += [f"`{unit.ucum}` ({_range(unit.possible)}{_instead(unit)})" for unit in others]
     return ", ".join(told)
+
+
+def _instead(old: Unit | Vital) -> str:
+    """For what is deprecated: what to use."""
+    return "" if old.deprecated is None else f"; deprecated, use `{old.deprecated}`"
 
 
 def _codes(codes: tuple[str, ...]) -> str:
@@ -35,14 +41,14 @@ def _codes(codes: tuple[str, ...]) -> str:
 def _vital_rows(vital: Vital) -> Iterable[list[str]]:
     if vital.named:
         mdc = NOTHING if vital.mdc is None else str(vital.mdc)
-        names = f"{vital.names.en}, {vital.names.zh}"
+        names = f"{vital.names.en}, {vital.names.zh}{_instead(vital)}"
         yield [f"`{vital.k}`", "", names, "", _codes(vital.loinc), mdc, "", ""]
     for part in vital.parts:
         key = f"`{part.key}`" + ("" if part.required else "?") if vital.named else NOTHING
         yield [
             "" if vital.named else f"`{vital.k}`",
             key,
-            f"{part.names.en}, {part.names.zh}",
+            f"{part.names.en}, {part.names.zh}{_instead(vital) if not vital.named else ''}",
             _units(part),
             _codes((*part.loinc, *(code for unit in part.units[1:] for code in unit.loinc))),
             NOTHING if part.mdc is None else str(part.mdc),
@@ -107,5 +113,5 @@ def errors() -> str:
 
 
 def acl() -> str:
-    """The access list as the broker reads it."""
-    return f"```\n{ACL}```"
+    """The access list as the broker reads it, with one unit that is no node yet."""
+    return f"```\n{with_units([EXAMPLE_SERIAL])}```"

@@ -18,12 +18,12 @@ from contract import messages, vitals
 from contract.claim_code import read_qr
 from contract.clocks import QUALITIES
 from contract.configuration import SETTINGS
+from contract.operations import OPERATIONS, STATES, check
 from contract.specification import artefacts, page, schemas, summaries
 from contract.specification.__main__ import examples, main
 from contract.specification.clauses import BOOK, ID, NORMATIVE, read
-from contract.specification.examples import TITLES
+from contract.specification.examples import TITLES, TOPICS
 from contract.specification.keys import KEYS, known_keys
-from contract.specification.operations import OPERATIONS
 from contract.specification.rates import HARD_BURST, HARD_PER_S, SOFT
 from ingest.throttle import SOFT as KEPT
 from ingest.throttle import Limits
@@ -141,8 +141,22 @@ def test_every_key_is_explained_and_nothing_else() -> None:
 def test_words_are_those_the_hub_knows() -> None:
     """Clocks, commands and settings, where the hub has a list of its own."""
     assert set(KEYS["Envelope"]["clk"].words) == QUALITIES
-    assert [each.op for each in OPERATIONS] == list(KEYS["Command"]["op"].words)
+    assert list(KEYS["Command"]["op"].words) == list(OPERATIONS)
+    assert KEYS["Result"]["st"].words == STATES
     assert all(f"| `{key}` |" in PAGE for key in SETTINGS)
+
+
+@pytest.mark.parametrize("name", [name for name, topic in TOPICS.items() if topic == "dn/cmd"])
+def test_every_command_shown_may_be_given(name: str) -> None:
+    """What lets a command out of the hub has nothing against the examples."""
+    command = json.loads(EXAMPLES[name])
+    assert check(command["op"], command["args"]) == []
+
+
+def test_every_operation_is_shown() -> None:
+    """Each has an example."""
+    shown = {json.loads(EXAMPLES[n])["op"] for n, topic in TOPICS.items() if topic == "dn/cmd"}
+    assert shown == set(OPERATIONS)
 
 
 def test_rates_are_those_the_hub_keeps() -> None:
