@@ -23,6 +23,9 @@ class Rate(NamedTuple):
         return f"{often}, {self.burst} at once"
 
 
+# Values of measurements and waveforms together: a second, and at once.
+SOFT_SAMPLES: Final = (2_000, 40_000)
+HARD_SAMPLES: Final = (50_000, 1_000_000)
 HARD_PER_S: Final = 200
 HARD_BURST: Final = 5_000
 _KEPT: Final = "kept, W5101"

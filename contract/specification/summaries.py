@@ -15,7 +15,7 @@ from contract.specification.catalog import CHANNELS
 from contract.specification.clauses import BOOK, LEVELS, Clause
 from contract.specification.examples import Examples
 from contract.specification.keys import KEYS
-from contract.specification.rates import HARD_BURST, HARD_PER_S, SOFT
+from contract.specification.rates import HARD_BURST, HARD_PER_S, HARD_SAMPLES, SOFT, SOFT_SAMPLES
 from contract.specification.schemas import KNOWN, identifier
 from contract.specification.series import Schema
 from contract.specification.tables import NOTHING, rows
@@ -156,15 +156,20 @@ def limits() -> str:
 
 def rates() -> str:
     """How often things may be sent, softly and hard."""
-    hard = f"{HARD_PER_S} a second, {HARD_BURST:,} at once"
+    hard = _at_once((HARD_PER_S, HARD_BURST))
     return rows(
         ["what, per node", "soft rate", "beyond it", "hard rate"],
         *(
             [each.what, each.soft, each.beyond, NOTHING if each.kind == "event" else hard]
             for each in SOFT
         ),
+        ["values", _at_once(SOFT_SAMPLES), "kept, W5101", _at_once(HARD_SAMPLES)],
         ["connections", "1 in 5 s", NOTHING, NOTHING],
     )
+
+
+def _at_once(rate: tuple[int, int]) -> str:
+    return f"{rate[0]:,} a second, {rate[1]:,} at once"
 
 
 def checks() -> str:

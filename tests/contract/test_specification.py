@@ -24,7 +24,7 @@ from contract.specification.__main__ import examples, main
 from contract.specification.clauses import BOOK, ID, NORMATIVE, read
 from contract.specification.examples import TITLES, TOPICS
 from contract.specification.keys import KEYS, known_keys
-from contract.specification.rates import HARD_BURST, HARD_PER_S, SOFT
+from contract.specification.rates import HARD_BURST, HARD_PER_S, HARD_SAMPLES, SOFT, SOFT_SAMPLES
 from ingest.throttle import SOFT as KEPT
 from ingest.throttle import Limits
 
@@ -165,6 +165,8 @@ def test_rates_are_those_the_hub_keeps() -> None:
         kind: (rate.per_s, rate.burst) for kind, rate in KEPT.items()
     }
     assert tuple(Limits().hard) == (HARD_PER_S, HARD_BURST)
+    assert tuple(Limits().soft_samples) == SOFT_SAMPLES
+    assert tuple(Limits().hard_samples) == HARD_SAMPLES
     assert "10 a minute, 10 at once" in PAGE
 
 
