@@ -8,6 +8,7 @@ from care.api import (
     claims,
     commands,
     configuration,
+    diag,
     episodes,
     firmware,
     health,
@@ -21,6 +22,7 @@ from care.api import (
     sign_in,
     staff,
     vital_signs,
+    waves,
 )
 from care.api.deps import Care
 from care.api.gate import Gate
@@ -35,11 +37,13 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     staff.router,
     patients.router,
     readings.router,
+    waves.router,
     vital_signs.router,
     rejects.router,
     medication.router,
     episodes.router,
     nodes.router,
+    diag.router,
     claims.router,
     configuration.router,
     commands.router,

@@ -75,6 +75,8 @@ def of_zhao(path: str, village: Village, episode: int, refused: int) -> str:
         "node_id": village.nodes["zhao"],
         "episode_id": episode,
         "reject_id": refused,
+        "device_id": 999_999,
+        "recording_name": "none",
         "item_id": 1,
         "team_id": village.teams["west"],
         "staff_id": 999_999,
