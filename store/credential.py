@@ -48,6 +48,12 @@ async def live(conn: Connection) -> list[Credential]:
         return await cursor.fetchall()
 
 
+async def has_password(conn: Connection, node_id: str) -> bool:
+    """Whether a node may connect with a password."""
+    cursor = await conn.execute(_SQL["has_password"], {"node_id": node_id})
+    return bool((await cursor.fetchall())[0][0])
+
+
 async def revision(conn: Connection) -> Revision:
     """How far the broker is behind."""
     async with conn.cursor(row_factory=class_row(Revision)) as cursor:

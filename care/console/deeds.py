@@ -42,7 +42,7 @@ async def do(page: Frame, note: Note, deed: Deed, *, said: str) -> bool:
     say = page.say
     try:
         async with page.console.transaction() as conn:
-            person = await _still(page, conn)
+            person = await still(page, conn)
             if person is None:
                 ui.navigate.to("/sign-in")
                 return False
@@ -62,7 +62,7 @@ async def do(page: Frame, note: Note, deed: Deed, *, said: str) -> bool:
     return True
 
 
-async def _still(page: Frame, conn: Connection) -> sign_in.SignedIn | None:
+async def still(page: Frame, conn: Connection) -> sign_in.SignedIn | None:
     """Who acts, as of now: what they do also keeps their session alive."""
     return await sign_in.by_session(
         conn,

@@ -22,6 +22,7 @@ NAVIGATION: Final = (
     ("worklist", "/", "checklist"),
     ("patients", "/patients", "groups"),
     ("unassigned", "/unassigned", "help_outline"),
+    ("claims", "/claims", "qr_code_scanner"),
     ("rejects", "/rejects", "report_gmailerrorred"),
 )
 # The clock on the wall of the console; the data itself says its patient's zone.

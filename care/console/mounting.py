@@ -1,5 +1,6 @@
 """Puts the console on the app: pages, static files, security policy, the listener."""
 
+from pathlib import Path
 from typing import Final, Protocol
 
 from fastapi import FastAPI
@@ -8,7 +9,9 @@ from nicegui import ui
 
 from care.console import (
     assets,
+    claims,
     code_page,
+    node_page,
     patient,
     patients,
     problem,
@@ -31,7 +34,7 @@ GOOD: Final = "#1d6b3f"
 BAD: Final = "#a61b1b"
 PAGES: Final = (
     *(worklist, patients, patient, unassigned),
-    *(rejects, reject_detail, code_page, problem),
+    *(claims, node_page, rejects, reject_detail, code_page, problem),
 )
 
 
@@ -41,6 +44,11 @@ class ConsoleSettings(Protocol):
     @property
     def database_url(self) -> str:
         """Where to listen for changes."""
+        ...
+
+    @property
+    def unit_key(self) -> Path | None:
+        """The file with the key that checks claim codes, where units are claimed."""
         ...
 
 
@@ -55,7 +63,7 @@ def mount(
     NiceGUI keeps its pages and browsers in one place.
     """
     live = Live(settings.database_url)
-    console = Console(pool, clock, live, lifetime)
+    console = Console(pool, clock, live, lifetime, settings.unit_key)
     app.include_router(assets.router)
     app.include_router(sign_in.routes(console))
     for page in PAGES:

@@ -7,7 +7,7 @@ from typing import Final
 
 from care.console import words
 from care.console.frame import Frame
-from care.console.pieces import element, label, pill
+from care.console.pieces import element, label, link, pill
 from store import chart
 from store.chart import Device
 from store.pool import Connection
@@ -45,7 +45,7 @@ class DevicesPart:
         say, node = self.page.say, devices[0]
         with element("div", "node"):
             with element("div", "node__head"):
-                label(node.node_label or node.node_id, "node__name")
+                link(f"/nodes/{node.node_id}", "node__name", node.node_label or node.node_id)
                 state = node.state or "unknown"
                 kind = "confirmed" if state in _GOOD else "unconfirmed"
                 pill(say.known("node_state", state, state), kind)

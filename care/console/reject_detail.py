@@ -168,7 +168,7 @@ def _outcome(
         pill(say("replay.waiting"), "waiting")
     else:
         word = (result or "").partition(" ")[0].partition(":")[0]
-        good = word in {"stored", "known"}
+        good = word == "nothing" or result == "stored"
         pill(say.known("replay", word, result or "–"), "confirmed" if good else "unconfirmed")
         if word != result and result:
             label(result, "person__fine")

@@ -50,7 +50,7 @@ class ReplayDialog:
                 conn, ids=ids, staff_id=person.staff_id, by=person.user_name, now=now
             )
             if not asked:
-                raise DeedRefused(page.say("replay.nothing"))
+                raise DeedRefused(page.say("replay.nobody"))
 
         note = Note(
             needs="manage_nodes",

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
@@ -28,11 +29,20 @@ WAIT_S: Final = 4.0
 class Console:
     """What every page needs: the database, the time, the news."""
 
-    def __init__(self, pool: Pool, clock: Clock, live: Live, lifetime: sign_in.Lifetime) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        live: Live,
+        lifetime: sign_in.Lifetime,
+        unit_key: Path | None = None,
+    ) -> None:
         self.pool = pool
         self.clock = clock
         self.live = live
         self.lifetime = lifetime
+        # Checks claim codes; None: units are not claimed at this hub.
+        self.unit_key = unit_key
 
     def now(self) -> datetime:
         """The present instant, UTC."""

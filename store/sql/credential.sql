@@ -13,6 +13,10 @@ UPDATE node_credential SET revoked_at = %(now)s WHERE node_id = %(node_id)s AND 
 -- Every node that may connect, for the broker's password file.
 SELECT node_id, password_hash FROM node_credential WHERE revoked_at IS NULL ORDER BY node_id
 
+-- name: has_password
+-- Whether a node may connect with a password.
+SELECT EXISTS (SELECT FROM node_credential WHERE node_id = %(node_id)s AND revoked_at IS NULL)
+
 -- name: revision
 -- Which change of the credentials is wanted, and which one the broker has taken over.
 SELECT wanted, applied FROM credential_revision

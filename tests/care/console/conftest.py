@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 from care.people import token
 from runtime.free_port import free_port
 from runtime.postgres_server import PostgresServer
+from runtime.sealing import prepare_key
 from store import session
 from store.pool import Connection
 from tests.fixtures import fix_database
@@ -35,13 +36,30 @@ def console_database(postgres: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def console_url(console_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def unit_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The key that checks claim codes."""
+    path = tmp_path_factory.mktemp("keys") / "unit.key"
+    prepare_key(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def console_url(
+    console_database: str, unit_key: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The console, running."""
     port = free_port()
     log = tmp_path_factory.mktemp("console") / "log"
     # NiceGUI behaves otherwise where it finds this variable.
     env = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    command = [sys.executable, "-m", "tests.care.console.serve", console_database, str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.care.console.serve",
+        console_database,
+        str(port),
+        str(unit_key),
+    ]
     with log.open("wb") as output:
         running = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
     url = f"http://127.0.0.1:{port}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,16 +17,17 @@ class Settings(Struct, frozen=True):
     """What the console needs of its settings."""
 
     database_url: str
+    unit_key: Path | None = None
 
 
-async def serve(database_url: str, port: int) -> None:
+async def serve(database_url: str, port: int, unit_key: Path) -> None:
     """Serve until terminated."""
     app = FastAPI()
     async with make_pool(database_url, name="console-test", size=6) as pool:
-        console.mount(app, pool, SystemClock(), Settings(database_url))
+        console.mount(app, pool, SystemClock(), Settings(database_url, unit_key))
         config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning")
         await uvicorn.Server(config).serve()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(serve(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])))
