@@ -35,7 +35,7 @@ def malformed(payload: bytes, error: msgspec.DecodeError) -> Refused:
     """Syntax: not JSON, or NaN and Infinity, which other decoders would have let through."""
     at = _BYTE.search(str(error))
     offset = int(at[1]) if at else len(payload)
-    if payload[offset : offset + 1] == b"\x00":
+    if b"\x00" in payload[max(0, offset - 1) : offset + 1]:
         return refused("E2009", msg=f"byte {offset} is zero")
     place = payload[max(0, offset - 1) :]
     if place[1:].startswith(_LITERALS) or place.startswith(_LITERALS):
