@@ -72,7 +72,8 @@ class Link:
         # No answer can have come in between: answers arrive through this same event loop.
         taken = self._waiting[info.mid] = self._loop.create_future()
         try:
-            code: int = await asyncio.wait_for(taken, self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                code: int = await taken
         except TimeoutError:
             raise LinkDownError("the broker does not answer") from None
         finally:
@@ -84,7 +85,8 @@ class Link:
     async def connected(self) -> None:
         """Wait for the broker to accept the connection. Raises LinkDownError."""
         try:
-            await asyncio.wait_for(self._connected, self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                await self._connected
         except TimeoutError:
             raise LinkDownError("the broker does not accept the connection") from None
 

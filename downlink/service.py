@@ -7,6 +7,7 @@ after the database was away.
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
@@ -143,11 +144,14 @@ class Downlink:
 
 
 async def _woken(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, at most so long."""
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+    """Wait for the event, at most so long.
+
+    Not `wait_for`: on Python 3.11 it loses a cancellation that comes together with the event,
+    and downlink would not stop.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def serve(settings: DownlinkSettings, clock: Clock) -> None:

@@ -4,7 +4,10 @@ import asyncio
 import signal
 from datetime import timedelta
 
+import pytest
+
 from contract.messages import Command, Feedback, Plan, Reference
+from downlink.service import _woken
 from firmware_sim.node import SimulatedNode
 from store import command, outbound, plan
 from store.plan import plan_status
@@ -200,6 +203,29 @@ async def test_what_the_broker_refuses_is_not_called_sent(
         assert await one(conn, "SELECT published_at FROM plan") is None
         assert node.received == []
         assert not task.done()
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_stop_that_comes_together_with_work_is_a_stop(steps: int) -> None:
+    """However many turns of the loop lie between the news and the stop, the task ends."""
+    event = asyncio.Event()
+
+    async def rounds() -> None:
+        while True:
+            await _woken(event, 5.0)
+            event.clear()
+
+    task = asyncio.create_task(rounds())
+    await asyncio.sleep(0.01)
+    event.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=1.0)
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0.01)
+    assert done, "the stop was lost"
 
 
 async def test_a_second_downlink_waits_for_the_first(
