@@ -153,9 +153,9 @@ def test_nothing_is_released_over_a_break(
     for path in (ROOT / "tests/contract/golden").glob("*.json"):
         (golden / path.name).write_bytes(path.read_bytes())
     where = ["--root", str(tmp_path)]
-    assert [main([action, *where]) for action in ("write", "release", "check")] == [0, 0, 0]
+    assert [main([action, *where]) for action in ("write", "release")] == [0, 0]
     clauses = tmp_path / released.FOLDER / "clauses.txt"
     clauses.write_text(clauses.read_text(encoding="utf-8") + "HH1-CON-99\n", encoding="utf-8")
     capsys.readouterr()
-    assert [main([action, *where]) for action in ("release", "check")] == [1, 1]
+    assert main(["release", *where]) == 1
     assert "HH1-CON-99 is gone" in capsys.readouterr().err

@@ -56,7 +56,6 @@ def test_the_command_notices_every_difference(
         (golden / f"{name}.json").write_text(text, encoding="utf-8")
     where = ["--root", str(tmp_path)]
     assert main(["write", *where]) == 0
-    assert main(["check", *where]) == 0
     (tmp_path / artefacts.PAGE).write_text("changed", encoding="utf-8")
     (tmp_path / artefacts.ASYNCAPI).unlink()
     (tmp_path / artefacts.SCHEMAS / "up-dream.json").write_text("{}", encoding="utf-8")
