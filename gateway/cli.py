@@ -14,6 +14,7 @@ from gateway.identity import Identity, Vault
 from gateway.service import serve
 from gateway.settings import GatewaySettings
 from gateway.trust import UntrustedError
+from runtime import log
 from runtime.clock import SystemClock
 from runtime.supervision import run_service
 
@@ -145,6 +146,7 @@ def claim(
 
 
 def _claim(settings: GatewaySettings, *, wait: bool) -> int:
+    log.configure("gateway")
     vault = Vault(settings.state)
     known = vault.generations()
     if known:

@@ -21,6 +21,7 @@ class Heard(msgspec.Struct):
     body: dict[str, Any]
     retained: bool
     at: float
+    cbor: bool = False
 
 
 class ScriptedHub:
@@ -29,10 +30,12 @@ class ScriptedHub:
     def __init__(self, broker: LiveBroker, node: str, *, receipts: bool = True) -> None:
         self.node = node
         self.receipts = receipts
+        self.refuses_cbor = False
+        self.deaf_to: set[str] = set()
         self.heard: list[Heard] = []
         self._ready = threading.Event()
-        self._ingest = self._connect(broker, "hub-ingest", subscribe=True)
         self._downlink = self._connect(broker, "hub-downlink")
+        self._ingest = self._connect(broker, "hub-ingest", subscribe=True)
 
     def _connect(self, broker: LiveBroker, user: str, *, subscribe: bool = False) -> mqtt.Client:
         client = mqtt.Client(
@@ -55,9 +58,13 @@ class ScriptedHub:
 
     def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         kind = message.topic.rpartition("/")[2]
-        body = msgspec.json.decode(message.payload) if message.payload else {}
-        self.heard.append(Heard(kind, body, message.retain, time.monotonic()))
-        if self.receipts and "seq" in body:
+        body = codec.plain(message.payload) if message.payload else {}
+        binary = message.payload[:1] > b"{"
+        self.heard.append(Heard(kind, body, message.retain, time.monotonic(), binary))
+        if self.refuses_cbor and binary and "seq" in body:
+            ref = Reference(topic=kind, boot=body["boot"], seq=body["seq"])
+            self.feedback(ok=False, code="E2010", retry=False, ref=ref)
+        if self.receipts and kind not in self.deaf_to and "seq" in body:
             self.receipt(body["boot"], also=[(body["seq"], body["seq"])])
 
     # --- what it says ---------------------------------------------------------------------------
@@ -88,6 +95,10 @@ class ScriptedHub:
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The bodies of one kind, in the order they came."""
         return [heard.body for heard in list(self.heard) if heard.kind == kind]
+
+    def encodings(self, kind: str) -> set[str]:
+        """In which encodings a kind came."""
+        return {"cbor" if heard.cbor else "json" for heard in self.heard if heard.kind == kind}
 
     def acks(self) -> list[tuple[str, str]]:
         """(dose id, state) of every acknowledgement, each message once."""
