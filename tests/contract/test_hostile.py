@@ -26,6 +26,7 @@ from tests.contract.corpus import TWINS, UP, golden
 from tests.contract.mutations import mutated
 
 FULL = os.environ.get("HEARTHBEAT_SCALE") == "full"
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)] if FULL else []
 NOW = datetime(2026, 11, 22, 13, 40, tzinfo=UTC)
 T = 1_795_354_700_000
 PRESSURE = {"k": "bp", "o": [0], "c": {"sys": [148], "dia": [91]}}
