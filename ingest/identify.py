@@ -8,7 +8,7 @@ counts at once.
 from collections.abc import Callable, Iterable, Sequence
 
 from contract import messages
-from ingest.entry import Checked, Entry
+from ingest.entry import Checked, Entry, Outcome
 from ingest.owner import PSEUDONYM
 from ingest.placing import place
 from store import identity
@@ -36,6 +36,12 @@ class Identifier:
         await self._look_up(_node_ids(batch))
         people = await self._people(batch)
         return [place(checked, self._node(checked.decoded.node), people) for checked in batch]
+
+    def forget(self, outcomes: Iterable[Outcome]) -> None:
+        """Nodes that have described themselves anew: what was known of them is outdated."""
+        for outcome in outcomes:
+            if outcome.entry.birth is not None:
+                self._nodes.pop(outcome.entry.birth.node_id, None)
 
     def _node(self, node_id: str | None) -> NodeIdentity | None:
         known = self._nodes.get(node_id or "")

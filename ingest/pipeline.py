@@ -71,6 +71,7 @@ class Lane:
         while True:
             entries = await self._ahead.get()
             outcomes = await writer.store(entries)
+            self._stages.identifier.forget(outcomes)
             acknowledge(self._session, outcomes)
             self._stages.receipts.note(outcomes)
             self._stages.feed_back.say(outcomes)

@@ -121,6 +121,39 @@ async def test_the_good_part_of_a_message_is_kept(
     await until(lambda: {"boot": 1, "upto": 0} in device.receipts())
 
 
+async def test_a_refusal_knows_its_product(
+    ingest: None, device: Device, people: Connection
+) -> None:
+    """The node's as its birth said, a sub-device's where it is known; as it was then: a later
+    birth changes nothing of it."""
+    meter = {"dev": "meter1", "maker": "Roche", "model": "Guide"}
+    device.raw("obs", b"[")
+    await until_count(people, "reject", 1)
+    device.send("birth", {"maker": "acme", "model": "G2", "fw": "2.4.1", "devs": [meter]})
+    await until(device.receipts)
+    bad = {"k": "wt", "o": [0], "y": [7000]}
+    strange = {"k": "aura", "o": [0], "y": [7]}
+    series = [bad, bad | {"dev": "meter1"}, strange | {"dev": "meter1"}, bad | {"dev": "cuff1"}]
+    device.send("obs", {"ser": series})
+    device.raw("wave", wave(seq=5, n=2))
+    device.raw("obs", b"{")
+    await until_count(people, "reject", 7)
+    device.send("birth", {"maker": "acme", "model": "G3", "fw": "3.0"})
+    cursor = await people.execute(
+        "SELECT path, maker, model, firmware FROM reject ORDER BY received_at, id"
+    )
+    node = ("acme", "G2", "2.4.1")
+    assert await cursor.fetchall() == [
+        ("", None, None, None),
+        ("/ser/0/y/0", *node),
+        ("/ser/1/y/0", "Roche", "Guide", "2.4.1"),
+        ("/ser/3/y/0", *node),
+        ("/ser/2", "Roche", "Guide", "2.4.1"),
+        ("/d", *node),
+        ("", *node),
+    ]
+
+
 async def test_the_same_mistake_is_told_once_and_then_counted(
     ingest: None, device: Device, people: Connection
 ) -> None:
