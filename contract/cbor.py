@@ -24,6 +24,7 @@ _LONGEST_ITEM: Final = 512
 _SELF_DESCRIBED: Final = b"\xd9\xd9\xf7"
 _TOO_DEEP: Final = "nesting depth"
 _HARMLESS: Final = frozenset({int, bool, type(None)})
+_NUMERIC: Final = _HARMLESS | {float}
 
 
 class _TagError(Exception):
@@ -149,7 +150,10 @@ def _check_value(value: Any, place: list[str | int]) -> None:
 
 
 def _check_list(values: list[Any], place: list[str | int]) -> None:
-    if _HARMLESS.issuperset(map(type, values)):
+    kinds = set(map(type, values))
+    if kinds <= _HARMLESS:
+        return
+    if kinds <= _NUMERIC and all(math.isfinite(value) for value in values if value is not None):
         return
     for index, value in enumerate(values):
         if type(value) not in _HARMLESS:

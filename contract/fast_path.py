@@ -13,7 +13,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from contract import cbor
 from contract.clocks import EARLIEST_MS, FUTURE_MS, OLD_MS
+from contract.codec import MAX_SAMPLES
+from contract.errors import Refused
 from contract.identity import Sample, ordinals
 from contract.instants import EPOCH, to_millis
 from contract.messages import Obs
@@ -77,15 +80,18 @@ def _window(received_at: datetime) -> _Window:
 _latest: Final = [_window(EPOCH)]
 
 
-def prove(  # noqa: PLR0911 - a call for each check would cost as much as the check
+def prove(  # noqa: C901 - a call for each check would cost as much as the check
     payload: bytes, received_at: datetime
 ) -> Proven | None:
-    """A right batch, understood; None for every other payload. JSON only."""
-    if _BACKSLASH in payload or len(payload) > _SHORT:
-        return None
+    """A right batch, understood; None for every other payload."""
     try:
-        obs = _decode(payload)
+        if _BACKSLASH in payload or len(payload) > _SHORT:
+            obs = _from_cbor(payload)
+        else:
+            obs = _decode(payload)
     except _WRONG:
+        obs = _from_cbor(payload)
+    if obs is None:
         return None
     since, until, earliest, latest = _latest[0]
     if not since <= received_at < until:
@@ -105,6 +111,16 @@ def prove(  # noqa: PLR0911 - a call for each check would cost as much as the ch
             if series.q is not None and len(series.q) != len(y):
                 return None
     return Proven(obs)
+
+
+def _from_cbor(payload: bytes) -> Any:
+    """The same of CBOR, or None. A value takes one byte at least."""
+    if not cbor.announced(payload) or len(payload) > MAX_SAMPLES:
+        return None
+    try:
+        return msgspec.convert(cbor.read(payload), STRICT.type, builtin_types=(bytes,))
+    except (Refused, msgspec.ValidationError):
+        return None
 
 
 def _proved(series: Any, earliest: int, latest: int) -> bool:  # noqa: PLR0911 - likewise

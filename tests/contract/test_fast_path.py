@@ -4,11 +4,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract import codec, fast_path
+from contract import cbor, codec, fast_path
 from contract.errors import Refused
 from contract.instants import to_millis
 from contract.messages import Obs
@@ -38,7 +39,17 @@ def general(payload: bytes, now: datetime) -> tuple[Obs, Observation]:
 
 
 def same(payload: bytes, now: datetime = NOW) -> bool:
-    """Whether the fast path took it; if it did, both ways agree in everything."""
+    """Whether the fast path took it; if it did, both ways agree in everything, in CBOR too."""
+    taken = agrees(payload, now)
+    if taken:
+        values = json.loads(payload)
+        assert agrees(cbor2.dumps(values), now)
+        assert agrees(cbor.write(values), now)
+    return taken
+
+
+def agrees(payload: bytes, now: datetime) -> bool:
+    """The same of one payload."""
     proven = fast_path.prove(payload, now)
     if proven is None:
         return False
@@ -204,8 +215,10 @@ def test_both_ways_agree_on_near_right_messages(series: list[dict[str, Any]], la
 @given(name=st.sampled_from(BATCHES), data=st.data())
 def test_both_ways_agree_on_mutated_examples(name: str, data: st.DataObject) -> None:
     """Examples with bytes changed: proved right only where the general way refuses nothing."""
+    if data.draw(st.booleans()):
+        name = name.replace(".json", ".cbor")
     payload = mutated(golden(name), data)
     try:
-        same(payload)
+        agrees(payload, NOW)
     except Refused as error:
         pytest.fail(f"proved right, and refused: {error}")
