@@ -3,16 +3,18 @@
 import asyncio
 import hashlib
 import hmac
+import time
 from typing import Any, Final
 
 from msgspec import Struct, structs
 
 from firmware_sim.robot.access import Access, Habits
 from firmware_sim.robot.encoding import to_bytes, to_values
-from firmware_sim.robot.line import Line
+from firmware_sim.robot.line import Line, LineEndedError
 from firmware_sim.robot.rotation import make_request
 
-_ANSWER_S: Final = 10.0
+_ANSWER_S: Final = 15.0
+_PATIENCE_S: Final = 15.0
 
 
 class Unit(Struct, frozen=True, kw_only=True):
@@ -59,9 +61,20 @@ class Claimant:
 
     async def __aenter__(self) -> "Claimant":
         # Subscribed before anything is published: the answer would be gone.
-        self._line = Line(self._at, self._habits, self._take)
-        await self._line.open([f"hh/1/claim/{self.unit.serial}/res"])
-        return self
+        topic = f"hh/1/claim/{self.unit.serial}/res"
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            self._line = Line(self._at, self._habits, self._take)
+            try:
+                await self._line.open([topic])
+            except LineEndedError as error:
+                # A unit just made known is let in a moment later.
+                if not error.refused or time.monotonic() + self._habits.refused_s > until:
+                    raise
+                await self._line.close(clean=False)
+                await asyncio.sleep(self._habits.refused_s)
+            else:
+                return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._line.close()

@@ -1,16 +1,18 @@
-"""One whole hub a session, with a doctor, a patient and nodes, and robots that talk to it.
+"""One whole hub a run, with a doctor, a patient and nodes, and robots that talk to it.
 
 Its times are short, so that a test waits for things and not for clocks. Every test takes a node of
 its own; nothing else is shared between tests but the hub.
 """
 
 import asyncio
+import fcntl
 import itertools
 import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -49,15 +51,14 @@ DEVICES = ("cuff1:bpm", "ox1:oximeter", "patch1:other")
 class LiveHub:
     """The hub of the session: its commands, its REST interface, its database."""
 
-    def __init__(self, process: HubProcess) -> None:
-        self.process = process
-        where = process.addresses()
-        self.where = where
-        self.database_url = where["database_url"]
-        # The name the certificates of the hub are for is this machine's.
-        self.host, self.port = where["mqtt_host"], int(where["mqtt_port"])
-        self.token = self.cli("staff", "add", "--user", "li", "--role", "admin")["token"]
-        self.patient = int(self.cli("patient", "add", "--name", "王桂兰")["id"])
+    def __init__(self, data: Path, token: str = "", patient: int = 0) -> None:
+        """On a running hub; without a token a doctor and a patient are added."""
+        self.data = data
+        self.where: dict[str, Any] = json.loads((data / "run" / "hub.json").read_text())
+        self.database_url = self.where["database_url"]
+        self.host, self.port = self.where["mqtt_host"], int(self.where["mqtt_port"])
+        self.token = token or self.cli("staff", "add", "--user", "li", "--role", "admin")["token"]
+        self.patient = patient or int(self.cli("patient", "add", "--name", "王桂兰")["id"])
         self._nodes: Iterator[Access] = iter(())
 
     def cli(self, *words: str) -> Any:
@@ -68,9 +69,7 @@ class LiveHub:
 
     def run(self, *words: str) -> Any:
         """`hearthbeat …` on this hub, however it ends."""
-        return CliRunner(env={"COLUMNS": "200"}).invoke(
-            app, [*words, "--data", str(self.process.data)]
-        )
+        return CliRunner(env={"COLUMNS": "200"}).invoke(app, [*words, "--data", str(self.data)])
 
     def node(self) -> Access:
         """A node nobody used, whose devices measure the patient. Several are made at a time: the
@@ -87,6 +86,12 @@ class LiveHub:
         made = self.cli("node", "add", f"--patient={self.patient}", *devices, *waits)
         return Access(host=self.host, port=self.port, node=made["id"], password=made["password"])
 
+    def service_url(self, user: str) -> str:
+        """Where one of the hub's own services connects: to do what no device may."""
+        secret = (self.data / "secrets" / user).read_text().strip()
+        port = (self.data / "mosquitto" / "hub_port").read_text().strip()
+        return f"mqtt://{user}:{secret}@127.0.0.1:{port}"
+
     def api(self, method: str, path: str, **more: Any) -> Any:
         """Ask the REST interface as the administrator; the answer's body."""
         answer = httpx.request(
@@ -102,12 +107,62 @@ class LiveHub:
 
 
 @pytest.fixture(scope="session")
-def hub() -> Iterator[LiveHub]:
-    """A hub with every room, on real servers."""
+def hub(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[LiveHub]:
+    """A hub with every room, on real servers: one for all workers of the run."""
+    place = tmp_path_factory.getbasetemp()
+    shared = SharedHub(place if worker_id == "master" else place.parent, worker_id)
+    with ExitStack() as stack:
+        try:
+            yield shared.join(stack)
+        finally:
+            shared.leave()
+
+
+class SharedHub:
+    """The first worker starts the hub, the others use it; it ends when the last one has left."""
+
+    def __init__(self, place: Path, worker: str) -> None:
+        self._lock, self._told = place / "hub.lock", place / "hub.told"
+        self._place, self._mine = place, place / f"hub.user.{worker}"
+        self._starter = False
+
+    def join(self, stack: ExitStack) -> LiveHub:
+        """The hub, running."""
+        with self._locked():
+            if not self._told.exists():
+                self._starter = True
+                process = stack.enter_context(_quick_hub())
+                made = LiveHub(process.data)
+                told = {"data": str(made.data), "token": made.token, "patient": made.patient}
+                self._told.write_text(json.dumps(told))
+            self._mine.touch()
+            told = json.loads(self._told.read_text())
+            return LiveHub(Path(told["data"]), told["token"], told["patient"])
+
+    def leave(self) -> None:
+        """Done with it; who started it waits for the others."""
+        self._mine.unlink(missing_ok=True)
+        deadline = time.monotonic() + 100.0
+        while self._starter and time.monotonic() < deadline:
+            with self._locked():
+                if not list(self._place.glob("hub.user.*")):
+                    self._told.unlink(missing_ok=True)
+                    return
+            time.sleep(0.2)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._lock.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+@contextmanager
+def _quick_hub() -> Iterator[HubProcess]:
     os.environ.update(_QUICK)
     try:
         with _starting() as start:
-            yield LiveHub(start("contract", rooms=ROOMS).wait_up())
+            yield start("contract", rooms=ROOMS).wait_up(90.0)
     finally:
         for name in _QUICK:
             del os.environ[name]

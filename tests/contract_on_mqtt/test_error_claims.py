@@ -1,0 +1,118 @@
+"""The codes of claims: asked over MQTT with the claim code, answered on `res`."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from contract.errors import ERRORS
+from firmware_sim.robot.access import Access
+from firmware_sim.robot.claiming import Claimant, Unit, claim
+from firmware_sim.robot.device import Robot
+from firmware_sim.robot.encoding import to_bytes
+from firmware_sim.robot.rotation import make_request
+from tests.contract_on_mqtt.conftest import LiveHub, Rows, quick
+
+PROVOKED = ("E4101", "E4102", "E4103", "E4104", "E4105", "E4106", "E4107")
+BOTH = pytest.mark.parametrize("encoding", ["json", "cbor"])
+
+
+async def new_unit(hub: LiveHub, *, bound: bool = True) -> Unit:
+    """A unit fresh from the factory, bound to the patient or not."""
+    made = await asyncio.to_thread(hub.cli, "unit", "add", "--serial", f"SN-{secrets.token_hex(4)}")
+    if bound:
+        words = ("node", "claim", "--qr", made["qr"], "--patient", str(hub.patient))
+        await asyncio.to_thread(hub.cli, *words)
+    return Unit.from_qr(made["qr"], made["secret"])
+
+
+def door(hub: LiveHub) -> Access:
+    """Where a unit asks: the listener with passwords over TLS."""
+    port = int(hub.where["mqtt_tls_port"])
+    return Access(host=hub.host, port=port, node="", tls=True)
+
+
+@asynccontextmanager
+async def asking(hub: LiveHub, unit: Unit, encoding: str) -> AsyncIterator[Claimant]:
+    """The unit on its claim connection."""
+    hub_knows = quick(encoding=encoding, reconnect_base_s=0.1)
+    async with Claimant(unit, door(hub), hub_knows) as claimant:
+        yield claimant
+
+
+def check(answer: dict[str, Any], unit: Unit, code: str) -> None:
+    """A refusal says its code and why, and nothing a unit could use."""
+    assert (answer["ok"], answer["code"], answer["serial"]) == (False, code, unit.serial)
+    assert answer["msg"]
+    assert not {"node", "pass", "cert", "nonce", "proof"} & answer.keys()
+    assert ERRORS[code].retry == (code in {"E4101", "E4102", "E4104"})
+
+
+async def proven(claimant: Claimant, **more: Any) -> dict[str, Any]:
+    """Ask for a nonce and prove; some keys changed."""
+    unit = claimant.unit
+    nonce = (await claimant.ask({"serial": unit.serial}))["nonce"]
+    proof = unit.sign(unit.serial, nonce)
+    return await claimant.ask({"serial": unit.serial, "nonce": nonce, "proof": proof} | more)
+
+
+@BOTH
+async def test_nobody_has_bound_it(hub: LiveHub, encoding: str) -> None:
+    """It may ask again after a pause."""
+    unit = await new_unit(hub, bound=False)
+    async with asking(hub, unit, encoding) as claimant:
+        answer = await claimant.ask({"serial": unit.serial})
+    check(answer, unit, "E4101")
+    assert answer["after"] >= 1
+
+
+@BOTH
+async def test_what_a_unit_says_wrong(hub: LiveHub, encoding: str) -> None:
+    """A nonce nobody gave, a proof used twice, a request that cannot be signed, what is no claim,
+    a wrong proof: each has its code, and the right claim still works."""
+    unit = await new_unit(hub)
+    async with asking(hub, unit, encoding) as claimant:
+        made_up = {"serial": unit.serial, "nonce": "0" * 32, "proof": "0" * 64}
+        check(await claimant.ask(made_up), unit, "E4102")
+        check(await proven(claimant, csr="no request"), unit, "E4105")
+        _, request = make_request(unit.serial)
+        check(await proven(claimant, csr=request[:-60]), unit, "E4105")
+        for payload in (b"", b"[]", b"\xa1", to_bytes({"serial": "SN-other"}, encoding)):
+            check(await claimant.ask_raw(payload), unit, "E4107")
+        check(await proven(claimant, proof="0" * 64), unit, "E4103")
+        given = await proven(claimant)
+        again = {"serial": unit.serial, "nonce": "0" * 32, "proof": unit.sign(unit.serial, "0")}
+        check(await claimant.ask(again), unit, "E4102")
+    assert given["ok"], given
+    assert given["pass"]
+
+
+@BOTH
+async def test_too_many_wrong_proofs(hub: LiveHub, encoding: str) -> None:
+    """After five the unit waits, also with the right one."""
+    unit = await new_unit(hub)
+    async with asking(hub, unit, encoding) as claimant:
+        for _ in range(5):
+            check(await proven(claimant, proof="0" * 64), unit, "E4103")
+        answer = await claimant.ask({"serial": unit.serial})
+    check(answer, unit, "E4104")
+    assert 60 <= answer["after"] <= 15 * 60
+
+
+@BOTH
+async def test_it_is_a_node_already(hub: LiveHub, rows: Rows, encoding: str) -> None:
+    """Once its node was seen ready its claim opens nothing: said on a line still open, and the
+    claim code itself lets nobody in any more."""
+    unit = await new_unit(hub)
+    async with asking(hub, unit, encoding) as claimant:
+        access = await claim(unit, door(hub), habits=quick(encoding=encoding))
+        robot = Robot(access, habits=quick(encoding=encoding))
+        async with robot:
+            await robot.receipted()
+            answers = claimant.answers
+            done = "SELECT 1 FROM claim WHERE serial = %s AND completed_at IS NOT NULL"
+            await rows.until(done, unit.serial)
+    assert answers == []
