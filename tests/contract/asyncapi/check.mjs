@@ -7,8 +7,9 @@ import { join } from "node:path";
 const [, , folder, ...files] = process.argv;
 const { Parser } = createRequire(join(folder, "package.json"))("@asyncapi/parser");
 
+const parser = new Parser();
 for (const file of files) {
-  const { document, diagnostics } = await new Parser().parse(readFileSync(file, "utf8"));
+  const { document, diagnostics } = await parser.parse(readFileSync(file, "utf8"));
   const found = diagnostics.map((each) => ({
     severity: ["error", "warning", "information", "hint"][each.severity],
     code: each.code,
