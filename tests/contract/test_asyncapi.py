@@ -71,7 +71,7 @@ def _install(home: Path) -> None:
             timeout=INSTALL_S,
             check=False,
         )
-        said = "" if done.returncode == 0 else done.stderr.strip()[-400:] or "npm failed"
+        said = "" if done.returncode == 0 else f"npm: {done.stderr.strip()[:120]}"
     except subprocess.TimeoutExpired:
         said = f"npm took more than {INSTALL_S} s"
     if said:
