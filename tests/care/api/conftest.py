@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from care.api.app import build
 from care.service import QuietServer, configured
 from care.settings import CareSettings
 from runtime.clock import ManualClock
+from runtime.sealing import prepare_key
 from store.pool import Connection, make_pool
 from tests.care.village import Village
 from tests.care.village import build as build_village
@@ -22,13 +24,21 @@ async def village(conn: Connection, clock: ManualClock) -> Village:
 
 
 @pytest.fixture
-async def address(database_url: str, clock: ManualClock) -> AsyncIterator[str]:
+def unit_key(tmp_path: Path) -> Path:
+    """The key that seals the secrets of units."""
+    prepare_key(tmp_path / "units")
+    return tmp_path / "units"
+
+
+@pytest.fixture
+async def address(database_url: str, clock: ManualClock, unit_key: Path) -> AsyncIterator[str]:
     """Where the application listens, on a free port."""
     settings = CareSettings(
         database_url=database_url,
         http_port=0,
         device_mqtt_host="hub.example",
         device_mqtt_port=1883,
+        unit_key=unit_key,
     )
     async with make_pool(database_url, name="test care", size=4) as pool:
         app = build(settings, pool, clock)

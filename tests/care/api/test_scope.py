@@ -35,12 +35,13 @@ ROLES = {
     "revoke_node": _LEADS,
     "renew_node_password": _LEADS,
     "replay_rejects": _LEADS,
+    "end_claim": _LEADS,
     "add_patient": _DOCTORS,
     "add_plan_item": _DOCTORS,
     "change_plan_item": _DOCTORS,
     "stop_plan_item": _DOCTORS,
 }
-SCOPED = ("patient_id", "node_id", "episode_id", "reject_id")
+SCOPED = ("patient_id", "node_id", "episode_id", "reject_id", "claim_id")
 BODIES: dict[str, Any] = {
     "add_area": {"name": "x", "level": "nowhere"},  # never succeeds: the matrix changes nothing
     "add_team": {"name": "x", "area_id": 999_999},
@@ -53,6 +54,7 @@ BODIES: dict[str, Any] = {
     "acknowledge_episode": {},
     "resolve_episode": {"outcome": "called", "next_step": "call again"},
     "add_node": {"patient_id": 999_999},
+    "open_claim": {"serial": "HB24-0000", "code": "mistyped"},
     "add_device": {"dev": "cuff1"},
     "bind_device": {"dev": "none", "patient_id": 999_999},
     "unbind_device": {"dev": "none"},
@@ -76,6 +78,7 @@ def of_zhao(path: str, village: Village, episode: int, refused: int) -> str:
         "episode_id": episode,
         "reject_id": refused,
         "device_id": 999_999,
+        "claim_id": 999_999,
         "recording_name": "none",
         "item_id": 1,
         "team_id": village.teams["west"],

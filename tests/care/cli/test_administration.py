@@ -95,7 +95,7 @@ async def test_the_shortest_way_from_an_empty_hub(hearthbeat: Hearthbeat, conn: 
     ).json
     assert set(node) == {
         *("id", "node", "password", "host", "port", "user", "client_id", "tls", "patient_id"),
-        *("devices", "topics"),
+        *("devices", "topics", "tls_port", "mqtts_port", "ca"),
     }
     assert re.fullmatch(r"[a-z0-9]{12}", node["node"])
     assert node["user"] == node["client_id"] == node["node"]
