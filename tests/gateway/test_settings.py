@@ -1,7 +1,7 @@
 """Settings are checked before anything runs; time is never invented; the voice never fails."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,22 @@ def test_a_right_clock_stays_and_a_wrong_one_follows() -> None:
     assert answered(keeper, clock, 3_600_500) is None, "half a second is no step"
 
 
+def test_time_does_not_go_back_under_what_was_stored() -> None:
+    """A small step back is waited out; a large one is followed, and told as a step."""
+    clock = ManualClock(T0)
+    keeper = Timekeeper(clock)
+    before = keeper.now()
+    assert answered(keeper, clock, -60_000).ms == -60_000
+    assert keeper.now() == before, "it stands still"
+    clock.advance(59)
+    assert keeper.now() == before
+    clock.advance(10)
+    assert before < keeper.now() < before + timedelta(seconds=10)
+    assert answered(keeper, clock, -3_600_000).ms < -3_000_000
+    assert keeper.now() < before - timedelta(minutes=50)
+    assert keeper.answers == 2
+
+
 def test_an_unset_clock_is_no_clock_until_the_hub_answers() -> None:
     """1970 is not a time."""
     clock = ManualClock(datetime(1970, 1, 1, 0, 5, tzinfo=UTC))
@@ -118,16 +134,18 @@ async def test_the_voice_speaks_and_never_fails(tmp_path: Path) -> None:
     bad.write_text("#!/bin/sh\nexit 3\n")
     for program in (good, bad):
         program.chmod(0o755)
+    good.write_text(good.read_text().replace("[$2]", "[$2 $6]"))
     voice, mute = Espeak(str(good)), Espeak(str(bad))
     running = [asyncio.create_task(voice.run()), asyncio.create_task(mute.run())]
-    voice.say({"zh-CN": "请坐好"}, "zh-CN")
+    voice.say({"zh-CN": "安静"}, "zh-CN", 0)
+    voice.say({"zh-CN": "请坐好"}, "zh-CN", 35)
     mute.say({"en": "Hello"}, "en")
     for _ in range(200):
-        if spoken.exists() and "[cmn]" in spoken.read_text() and not mute.works:
+        if spoken.exists() and "[cmn" in spoken.read_text() and not mute.works:
             break
         await asyncio.sleep(0.02)
     for task in running:
         task.cancel()
-    assert spoken.read_text() == "请坐好 [cmn]\n"
+    assert spoken.read_text() == "请坐好 [cmn 50]\n"
     assert (voice.works, mute.works) == (True, False)
     assert isinstance(choose_voice("browser"), NoVoice)

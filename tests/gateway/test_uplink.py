@@ -301,6 +301,21 @@ async def test_the_hubs_time_is_followed(
     assert [step["ms"] for step in steps] == ([ahead] if ahead else [])
 
 
+async def test_the_time_is_asked_until_it_is_told(
+    power: Power, hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost answer is no reason to wait six hours; a right one is."""
+    monkeypatch.setattr("gateway.uplink._ASK_TIME_AGAIN", 0.2)
+    running = await ready(power())
+    await until(lambda: len(hub.of("time")) >= 3)
+    t1 = hub.of("time")[-1]["t1"]
+    hub.publish("time", TimeAnswer(t1=t1, t2=t1, t3=t1))
+    await until(lambda: running.gateway.timekeeper.answers == 1)
+    asked = len(hub.of("time"))
+    await asyncio.sleep(0.5)
+    assert len(hub.of("time")) <= asked + 1
+
+
 async def test_two_gateways_do_not_share_a_state_directory(power: Power) -> None:
     """The second one refuses to start: it would double every number."""
     from gateway.service import AlreadyRunningError, _alone
