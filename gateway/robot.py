@@ -76,16 +76,19 @@ class Robot:
         self.help = self._make_help(reports)
         self.commands = self._make_commands(reports)
         self._unheard = False
-        self._panel = Panel(
-            settings,
-            link,
+        self._panel = self._make_panel()
+        self._actions = self._all_actions()
+
+    def _make_panel(self) -> Panel:
+        return Panel(
+            self._settings,
+            self._link,
             help_number=self._help_number,
             reminders=self.reminders,
             guide=self.guide,
             commands=self.commands,
             help_line=self.help,
         )
-        self._actions = self._all_actions()
 
     def _make_help(self, reports: Reports) -> HelpLine:
         return HelpLine(
