@@ -9,20 +9,17 @@ from contract import messages
 from contract.clocks import occurred
 from contract.errors import Defect, defect
 from contract.instants import from_millis
-from contract.observation import Block, Observation, Reading
-from contract.pointer import pointer
 from contract.unknown_keys import unknown_keys
 from ingest import reporting
 from ingest.entry import Checked, Decoded, Entry
-from ingest.owner import owner, owner_of_event
+from ingest.measurements import with_measurements
+from ingest.owner import owner_of_event
 from ingest.recording import recorded
-from store.block import BlockRow
 from store.event import EventRow
 from store.feed import AnswerItem, ResultItem
 from store.identity import BirthRow, NodeIdentity, Product
-from store.message import NOTHING_TAKEN, Key
+from store.message import Key
 from store.node_state import StateRow
-from store.reading import ReadingRow, Values
 
 NOBODY: Final = Product()
 _UNTRUSTED: Final = "untrusted"
@@ -91,7 +88,7 @@ def _understood(
 ) -> Entry:
     said = checked.decoded
     if isinstance(said.message, messages.Obs) and checked.observation is not None:
-        return _observed(entry, said.message, checked.observation, node, people)
+        return with_measurements(entry, said.message, checked.observation, node, people)
     if isinstance(said.message, messages.Wave) and checked.chunk is not None:
         return recorded(entry, said.message, checked.chunk, node, people)
     return msgspec.structs.replace(entry, **_of_the_node(said))
@@ -114,103 +111,6 @@ def _of_the_node(said: Decoded) -> dict[str, Any]:
         case messages.Diag():
             fields["diag"] = reporting.diag(said, said.message)
     return fields
-
-
-# --- measurements -------------------------------------------------------------------------------
-
-
-def _observed(
-    entry: Entry,
-    obs: messages.Obs,
-    observation: Observation,
-    node: NodeIdentity,
-    people: Mapping[str, int],
-) -> Entry:
-    strangers = _strangers(obs, observation, node)
-    nothing_taken = bool(strangers) and observation.kept == len(strangers)
-    of = (obs, entry, node, people)
-    return msgspec.structs.replace(
-        entry,
-        # Once the device is declared, the same message is to be taken.
-        digest=NOTHING_TAKEN if nothing_taken else entry.digest,
-        readings=tuple(_reading(r, *of) for r in observation.readings if r.dev in node.devices),
-        blocks=tuple(_block(b, *of) for b in observation.blocks if b.dev in node.devices),
-        unknown=tuple(observation.unknown),
-        defects=(*observation.defects, *strangers),
-        warnings=(*entry.warnings, *observation.warnings),
-        makers=_makers(obs, node) if observation.defects or observation.unknown else (),
-        kept=observation.kept - len(strangers),
-        dropped=observation.dropped + len(strangers),
-    )
-
-
-def _makers(obs: messages.Obs, node: NodeIdentity) -> tuple[Product, ...]:
-    return tuple(node.product_of(series.dev or "") for series in obs.ser)
-
-
-def _strangers(
-    obs: messages.Obs, observation: Observation, node: NodeIdentity
-) -> tuple[Defect, ...]:
-    """One defect for each good series of a device that this node never declared."""
-    used = {r.series for r in observation.readings} | {b.series for b in observation.blocks}
-    return tuple(
-        defect("E4001", pointer(["ser", at, "dev"]), got=obs.ser[at].dev)
-        for at in sorted(used)
-        if (obs.ser[at].dev or "") not in node.devices
-    )
-
-
-def _reading(
-    r: Reading, obs: messages.Obs, entry: Entry, node: NodeIdentity, people: Mapping[str, int]
-) -> ReadingRow:
-    values: Values = (r.values[0], r.values[1], r.values[2], r.values[3])
-    return ReadingRow(
-        device_id=node.devices[r.dev].device_id,
-        kind=r.kind,
-        measured_at=r.measured_at,
-        ordinal=r.ordinal,
-        patient_id=owner(node, r.dev, r.who, r.measured_at, people),
-        values=values,
-        flags=r.flags,
-        clock=r.clock,
-        claimed_at=r.claimed_at,
-        who=r.who,
-        session_id=r.session_id,
-        context=r.context,
-        original=r.original,
-        fix=r.fix,
-        node_id=node.node_id,
-        boot=obs.boot,
-        seq=obs.seq,
-        sent_at=r.sent_at,
-        received_at=entry.arrival.received_at,
-    )
-
-
-def _block(
-    b: Block, obs: messages.Obs, entry: Entry, node: NodeIdentity, people: Mapping[str, int]
-) -> BlockRow:
-    return BlockRow(
-        device_id=node.devices[b.dev].device_id,
-        kind=b.kind,
-        start_at=b.start_at,
-        part=b.part,
-        step_ms=b.step_ms,
-        samples=b.samples,
-        quality=b.quality,
-        patient_id=owner(node, b.dev, b.who, b.start_at, people),
-        flags=b.flags,
-        clock=b.clock,
-        who=b.who,
-        context=b.context,
-        node_id=node.node_id,
-        boot=obs.boot,
-        seq=obs.seq,
-        received_at=entry.arrival.received_at,
-    )
-
-
-# --- everything else ------------------------------------------------------------------------------
 
 
 def _event(
