@@ -27,9 +27,13 @@ from store.pool import Connection, listening
 _LOG = structlog.get_logger()
 _POLL_S = 2.0
 # A reload makes the broker pause, so changes that come close together share one; it rests ten
-# times as long as it paused, at least a second.
+# times as long as it paused, but whoever is revoked is cut within seconds all the same.
 _RELOAD_GAP_S = 1.0
+_LONGEST_GAP_S = 4.0
 _RELOAD_REST = 10.0
+# Units on a shelf: the broker's pause grows with the square of their number (1,000: 0.04 s,
+# 10,000: 1 s), so only the newest may ask. One that is bound always may.
+_UNBOUND_UNITS = 1000
 _RELOAD_TIMEOUT_S = 10.0
 # The list of revoked certificates is made new that often, long before it expires.
 _LIST_RENEWED_S: Final = 30 * 86_400
@@ -78,11 +82,14 @@ class Credentials:
                 async with listening(database_url, "credentials") as conn:
                     while True:
                         if await self.sync(conn):
-                            await asyncio.sleep(max(_RELOAD_GAP_S, _RELOAD_REST * self._took_s))
+                            await asyncio.sleep(self._rest_s())
                         [n async for n in conn.notifies(timeout=_POLL_S, stop_after=1)]
             except (psycopg.Error, OSError) as error:
                 _LOG.warning("credentials_wait_for_database", reason=type(error).__name__)
                 await asyncio.sleep(_POLL_S)
+
+    def _rest_s(self) -> float:
+        return min(_LONGEST_GAP_S, max(_RELOAD_GAP_S, _RELOAD_REST * self._took_s))
 
     async def sync(self, conn: Connection) -> bool:
         """Hand the broker what it does not have yet; whether it had to read its files."""
@@ -130,7 +137,7 @@ class Credentials:
 
 
 async def _read(conn: Connection, now: datetime) -> _Files:
-    units = await unit.may_ask(conn)
+    units = await unit.may_ask(conn, unbound=_UNBOUND_UNITS)
     hashes = {c.node_id: c.password_hash for c in await credential.live(conn)}
     hashes |= {claim_user(one.serial): one.code_hash for one in units}
     return _Files(

@@ -78,10 +78,10 @@ async def every(conn: Connection) -> list[UnitLine]:
         return await cursor.fetchall()
 
 
-async def may_ask(conn: Connection) -> list[Asker]:
-    """The units the broker lets in by their claim code."""
+async def may_ask(conn: Connection, *, unbound: int) -> list[Asker]:
+    """The units the broker lets in by their claim code; at most so many that nobody has bound."""
     async with conn.cursor(row_factory=class_row(Asker)) as cursor:
-        await cursor.execute(_SQL["may_ask"])
+        await cursor.execute(_SQL["may_ask"], {"unbound": unbound})
         return await cursor.fetchall()
 
 

@@ -16,13 +16,17 @@ FROM unit LEFT JOIN claim ON claim.serial = unit.serial AND claim.ended_at IS NU
 ORDER BY unit.added_at, unit.serial
 
 -- name: may_ask
--- Units that may ask to become a node, with the broker's hash of their claim code: nobody's yet,
--- or bound and not seen ready as a node.
-SELECT unit.serial, unit.code_hash FROM unit
-WHERE unit.retired_at IS NULL
-  AND NOT EXISTS (SELECT FROM claim WHERE claim.serial = unit.serial AND claim.ended_at IS NULL
-                  AND claim.completed_at IS NOT NULL)
-ORDER BY unit.serial
+-- Units that may ask to become a node, with the broker's hash of their claim code: those that are
+-- bound and not seen ready as a node, and of those nobody has bound the newest.
+(SELECT unit.serial, unit.code_hash
+ FROM unit JOIN claim ON claim.serial = unit.serial AND claim.ended_at IS NULL
+ WHERE unit.retired_at IS NULL AND claim.completed_at IS NULL)
+UNION ALL
+(SELECT unit.serial, unit.code_hash FROM unit
+ WHERE unit.retired_at IS NULL
+   AND NOT EXISTS (SELECT FROM claim WHERE claim.serial = unit.serial AND claim.ended_at IS NULL)
+ ORDER BY unit.added_at DESC, unit.serial LIMIT %(unbound)s)
+ORDER BY serial
 
 -- name: retire
 -- The unit is no more: its claim code opens nothing.
