@@ -15,6 +15,8 @@ from contract.instants import to_millis
 from contract.messages import Obs
 from contract.observation import Observation, observe
 from contract.vitals import VITALS
+from ingest.decode import decode
+from ingest.mqtt_session import Arrival
 from ingest.numbers import digest_of
 from tests.contract.corpus import UP, golden
 from tests.contract.mutations import mutated
@@ -161,6 +163,15 @@ def test_what_right_devices_send_goes_the_fast_way(payload: bytes) -> None:
 def test_whatever_needs_a_word_goes_the_general_way(payload: bytes) -> None:
     """A defect, a warning, a doubt, a conversion, something unknown: never proved right."""
     assert fast_path.prove(payload, NOW) is None
+
+
+@pytest.mark.parametrize("payload", [batch(pressure()), cbor.write(json.loads(batch(pressure())))])
+def test_ingest_takes_the_fast_way(payload: bytes) -> None:
+    """A right batch leaves the first stage understood, with its numbers and its digest."""
+    decoded = decode(Arrival("hh/1/up/node0001/obs", payload, NOW))
+    obs, observation = general(payload, NOW)
+    assert decoded.observation == observation
+    assert (decoded.boot, decoded.seq, decoded.digest) == (12, 7, digest_of(obs))
 
 
 def test_the_last_of_a_key_written_twice_holds_either_way() -> None:
