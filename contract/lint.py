@@ -19,6 +19,7 @@ from contract.errors import ERRORS, Defect, Refused, defect
 from contract.kinds import Kind
 from contract.observation import observe
 from contract.pointer import pointer
+from contract.unknown_keys import unknown_keys
 
 __all__ = ["Finding", "Linted", "lint", "lint_file"]
 
@@ -88,7 +89,7 @@ def _one(capture: Capture, shown: str, content: bytes, now: datetime, topic: str
         topic=said,
         findings=[
             Finding(defect=one, place=_place(one, capture.payload, shown, before))
-            for one in told.defects
+            for one in (*told.defects, *_unknown(kind, capture.payload))
         ],
         kept=told.kept,
         dropped=told.dropped,
@@ -131,6 +132,12 @@ def _place(one: Defect, payload: bytes, shown: str, before: int) -> spot.Place |
         return spot.place(shown, before + len(payload[:byte].decode("utf-8", "replace")))
     found = spot.find(text, one.path)
     return spot.place(shown, before + found.start) if found else None
+
+
+def _unknown(kind: Kind, payload: bytes) -> list[Defect]:
+    """Keys nobody knows, as in developer mode: often a slip of the pen."""
+    paths = unknown_keys(kind.name, payload, direction=kind.direction)
+    return [defect("W2003", path, got=path.rpartition("/")[2]) for path in paths]
 
 
 # --- what the engine says ------------------------------------------------------------------

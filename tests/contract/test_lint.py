@@ -119,6 +119,14 @@ def test_lines_of_mosquitto_sub_and_json_lines_are_cut() -> None:
     assert len(lint_file(WRONG.encode()[:-20], now=NOW)) == 1
 
 
+def test_a_key_nobody_knows_is_a_warning() -> None:
+    """A slip of the pen is found at its place; a key of the maker's own is none."""
+    slip = RIGHT.replace('"k":"hr"', '"k":"hr","sitee":"finger","x_mine":1')
+    found = lint(slip.encode(), now=NOW)
+    assert [(code, path) for code, path, _ in told(found)] == [("W2003", "/ser/0/sitee")]
+    assert not found.refused
+
+
 def test_the_topic_may_be_its_end_only() -> None:
     """Where both sides have a kind of a name, the keys tell; a claim has two sides too."""
     desired = b'{"v":0,"rev":3,"set":{"dev":1}}'

@@ -44,7 +44,7 @@ def readings(desk: Desk) -> list[dict[str, object]]:
 def test_the_quickstart_does_what_it_says(desk: Desk) -> None:
     """Every block in its order: the reading is readable within 2 s of being published, and the
     three mistakes are answered with the codes, places and values the page shows."""
-    _, _, say, birth, reading, back, *mistakes, rejects = blocks(PAGE, "sh")
+    _, _, say, birth, reading, back, *mistakes, rejects, lint, event, dev, tls = blocks(PAGE, "sh")
     for block in (say, birth):
         desk.run(block)
     published = time.monotonic()
@@ -63,6 +63,14 @@ def test_the_quickstart_does_what_it_says(desk: Desk) -> None:
     refused = json.loads(desk.run(rejects))["rejects"]
     assert {r["code"] for r in refused} == {json.loads(s)["code"] for s in blocks(PAGE, "json fb")}
     assert len(json.loads(desk.run(back))["readings"]) == 1
+    linted = desk.run(lint).splitlines()
+    assert set(blocks(PAGE, "text lint")[0].splitlines()) <= set(linted)
+    answer, shown = json.loads(desk.run(event)), json.loads(blocks(PAGE, "json fb event")[0])
+    assert (answer["st"], answer["say"]) == (shown["st"], shown["say"])
+    echoed = json.loads(desk.run(dev))
+    assert (echoed["st"], echoed["ref"]["seq"]) == ("stored", 6)
+    assert "71" in json.dumps(echoed["echo"])
+    assert json.loads(desk.run(tls))["ref"]["seq"] == 7
 
 
 def test_the_python_device_does_what_its_page_says(desk: Desk) -> None:
@@ -100,7 +108,7 @@ def test_a_command_is_carried_out_once(desk: Desk) -> None:
         assert device.stdout is not None
         device.stdin.write("120 70 60\n")
         device.stdin.flush()
-        until(lambda: any(r["values"]["sys"] == 120 for r in readings(desk)), 20, "it is there")  # type: ignore[index]
+        until(lambda: '"sys": 120' in json.dumps(readings(desk)), 20, "it is there")
         desk.run("hearthbeat node command --node $NODE --op measure_now --arg k=bp >/dev/null")
         assert "measure" in device.stdout.readline()
         device.stdin.write("133 81 72\n")
@@ -124,6 +132,17 @@ def test_every_byte_of_the_embedded_page_is_answered_as_shown(desk: Desk) -> Non
     values = [(r["values"], r["clock"]) for r in readings(desk)]
     assert ({"sys": 128, "dia": 79, "pr": 66}, "derived") in values
     assert ({"sys": 131, "dia": 82, "pr": 68}, "derived") in values
+
+
+def test_a_unit_goes_from_the_factory_into_a_home(desk: Desk) -> None:
+    """With a password and with a certificate, over TLS, from its QR code to a receipt; released."""
+    printed = [desk.run(block) for block in blocks("provisioning.md", "sh")]
+    assert "this is the hub" in "".join(printed)
+    receipts = [line for text in printed for line in text.splitlines() if '"rcpt"' in line]
+    assert [json.loads(one)["rcpt"]["upto"] for one in receipts] == [0, 0]
+    assert "can be bound again" in printed[-1]
+    wanted = set(json.loads(blocks("provisioning.md", "json claimed")[0]))
+    assert wanted <= set(json.loads((desk.where / "answer.json").read_text())) | {"pass"}
 
 
 def test_the_c_of_the_embedded_page_makes_the_dumps(tmp_path: Path) -> None:
