@@ -22,7 +22,7 @@ def to_values(payload: bytes) -> dict[str, Any]:
     """What the hub said; raises ValueError for anything that is no message."""
     try:
         value = _read(payload)
-    except (ValueError, RecursionError, EOFError) as error:
+    except (ValueError, TypeError, RecursionError, cbor2.CBORError) as error:
         raise ValueError(f"not readable: {type(error).__name__}") from error
     if not isinstance(value, dict):
         raise ValueError("not an object")  # noqa: TRY004 - like all unreadable

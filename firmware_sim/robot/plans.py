@@ -33,7 +33,8 @@ class Plans:
         return {"plan": self.plan, "reminders": self._reminders, "rung": sorted(self._rung)}
 
     def take_plan(self, plan: dict[str, Any]) -> bool:
-        """Replace the plan, unless it is older than the one held."""
+        """Replace the plan, unless it is older than the one held; raises for what is no plan."""
+        _readable(plan)
         if self.revision is not None and plan["rev"] < self.revision:
             return False
         self.plan = plan
@@ -44,7 +45,9 @@ class Plans:
         self.plan = None
 
     def take_reminder(self, reminder: dict[str, Any], now: int) -> bool:
-        """Keep a single reminder; twice the same or an expired one is none."""
+        """Keep a single reminder; twice the same or an expired one is none. Raises like a plan."""
+        if not isinstance(reminder["at"], int) or not isinstance(reminder["text"], dict):
+            raise TypeError("no reminder")
         if reminder["exp"] <= now or reminder["id"] in self._rung:
             return False
         self._reminders[reminder["id"]] = reminder
@@ -69,3 +72,14 @@ class Plans:
             told = item.get("ack", True), item.get("who")
             rings += [Ring(i, at, at + after_ms, item["text"], *told) for at, i in item["occ"]]
         return rings
+
+
+def _readable(plan: dict[str, Any]) -> None:
+    """Whatever would fail when it rings fails now, while the old plan still holds."""
+    numbers = [plan["rev"], plan["exp"], *(at for item in plan["items"] for at, _ in item["occ"])]
+    windows = [item.get("win", (900, 3600))[1] for item in plan["items"]]
+    texts = [item["text"] for item in plan["items"]]
+    if not all(isinstance(each, int) for each in (*numbers, *windows)):
+        raise TypeError("a number of the plan is none")
+    if not all(isinstance(text, dict) for text in texts):
+        raise TypeError("a text of the plan is none")

@@ -68,7 +68,7 @@ async def test_an_unreadable_call_for_help_still_lands(start_robot: StartRobot, 
             to_bytes(call | {"sev": 5, "id": "typed"}, "json"),
             to_bytes(call | {"sev": 5, "id": "typed2"}, "cbor"),
             to_bytes(call, "json")[:-4],
-            to_bytes(call | {"t": 2**53}, "cbor"),
+            to_bytes(call | {"t": 2**53, "id": "clock"}, "cbor"),
         )
     ):
         robot.raw("event", broken)
