@@ -161,9 +161,9 @@ _PASSWORD_STDIN = ("--role", "doctor", "--password-stdin")
 def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewHub]:
     """A hub whose dictionary has one entry more."""
     source = tmp_path_factory.mktemp("tree")
-    for package in PACKAGES:
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(SOURCE / package, source / package, ignore=ignored)
+    ignored = shutil.ignore_patterns("__pycache__")
+    for part in (*PACKAGES, "docs", "tests/contract/golden"):
+        shutil.copytree(SOURCE / part, source / part, ignore=ignored)
     with (source / "contract" / "vitals.yaml").open("a", encoding="utf-8") as dictionary:
         dictionary.write(ENTRY)
     with _starting() as start:
@@ -230,3 +230,23 @@ async def test_the_api_tells_the_new_vital_sign(new_hub: NewHub) -> None:
     (part,) = waist["parts"]
     assert (part["unit"], part["possible"]) == ("cm", [20, 250])
     assert part["units"] == ["cm", "[in_i]"]
+
+
+async def test_the_specification_has_it_by_the_one_command(new_hub: NewHub) -> None:
+    """Made anew from that tree: in the page for people and in the schema for machines."""
+    make = [sys.executable, "-m", "contract.specification"]
+    environment = os.environ | {"PYTHONPATH": str(new_hub.source)}
+
+    def run(action: str) -> int:
+        command = [*make, action]
+        return subprocess.run(
+            command, check=False, cwd=new_hub.source, env=environment, timeout=60
+        ).returncode
+
+    assert run("check") == 1, "the documents of the copy do not know it yet"
+    assert run("write") == 0
+    assert run("check") == 0, "and nothing released was taken back"
+    docs = new_hub.source / "docs"
+    assert "| `waist` |" in (docs / "contract.md").read_text(encoding="utf-8")
+    schema = (docs / "hh1" / "schema" / "up-obs.json").read_text(encoding="utf-8")
+    assert "waist" in schema
