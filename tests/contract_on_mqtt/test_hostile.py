@@ -62,7 +62,15 @@ async def test_an_unreadable_call_for_help_still_lands(start_robot: StartRobot, 
     clock; each is answered."""
     robot = await start_robot()
     now = time.time_ns() // 1_000_000
-    call = {"v": 0, "boot": 9, "seq": 1, "id": "torn", "t": now, "type": "call_doctor"}
+    call = {
+        "v": 0,
+        "boot": 9,
+        "seq": 1,
+        "id": "torn",
+        "t": now,
+        "type": "call_doctor",
+        "cb": "voip",
+    }
     for n, broken in enumerate(
         (
             to_bytes(call | {"sev": 5, "id": "typed"}, "json"),
