@@ -167,12 +167,13 @@ class Session:
         self._outbox.put(message)
         self._send_waiting()
 
-    def publish_once(self, topic: str, payload: bytes) -> bool:
+    def publish_once(self, topic: str, payload: bytes, *, expiry_s: int | None = None) -> bool:
         """Publish at QoS 0; False when it could not be sent and nothing was kept."""
         connection = self._connection
         if connection is None or not self.ready.is_set() or connection.congested:
             return False
-        return connection.write(mqtt5.PublishPacket(topic, payload).write())
+        packet = mqtt5.PublishPacket(topic, payload, message_expiry_interval=expiry_s)
+        return connection.write(packet.write())
 
     def leave_with(self, farewell: Outgoing) -> None:
         """What to publish when the session is ended on purpose."""

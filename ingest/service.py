@@ -23,7 +23,7 @@ from ingest.storing import Patience, Writer
 from ingest.subscribe import DATA_FILTERS, PRIORITY_FILTERS, is_for_data, kind_of
 from ingest.throttle import Throttle
 from ingest.tidy import Tidy
-from ingest.time_answer import time_answer
+from ingest.time_answer import TIME_HOLDS_S, time_answer
 from runtime import metrics
 from runtime.clock import Clock
 from runtime.settings import parse_broker_url
@@ -162,7 +162,7 @@ class _Room:
         if answer is None:
             self._urgent.put(arrival)
             return
-        self._priority.publish_once(*answer)
+        self._priority.publish_once(*answer, expiry_s=TIME_HOLDS_S)
         self._priority.settle([arrival])
 
     def _take_bulk(self, arrival: Arrival) -> None:

@@ -1,10 +1,15 @@
 """What time is it? Answered at once, from the hub's clock, without the database."""
 
+from typing import Final
+
 from contract import codec, messages, topics
 from contract.errors import Refused
 from contract.instants import to_millis
 from ingest.mqtt_session import Arrival
 from runtime.clock import Clock
+
+# A time that comes late is wrong: the broker drops it.
+TIME_HOLDS_S: Final = 10
 
 
 def time_answer(arrival: Arrival, clock: Clock) -> tuple[str, bytes] | None:

@@ -34,6 +34,7 @@ class Device:
     def __init__(self, broker: LiveBroker, node: str) -> None:
         self.node = node
         self.heard: list[tuple[str, dict[str, Any]]] = []
+        self.expiries: dict[str, int | None] = {}  # the last one of each kind, in seconds
         self._client = paho.Client(CallbackAPIVersion.VERSION2, node, protocol=paho.MQTTv5)
         self._client.username_pw_set(node, node)
         self._client.on_message = self._on_message
@@ -48,6 +49,7 @@ class Device:
 
     def _on_message(self, client: Any, userdata: Any, message: paho.MQTTMessage) -> None:
         kind = message.topic.rpartition("/")[2]
+        self.expiries[kind] = getattr(message.properties, "MessageExpiryInterval", None)
         self.heard.append((kind, json.loads(message.payload)))
 
     def raw(self, kind: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:

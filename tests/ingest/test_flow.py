@@ -247,6 +247,7 @@ async def test_the_time_is_answered_at_once(ingest: None, device: Device) -> Non
     assert answers[0]["t1"] == 1
     assert abs(answers[0]["t2"] - ms(SystemClock().now())) < 5000
     assert answers[0]["t3"] >= answers[0]["t2"]
+    assert device.expiries["time"] == 10, "a time that comes late is wrong"
 
 
 async def test_a_conflicting_value_is_kept_told_and_judged(
