@@ -193,5 +193,5 @@ def _shown(value: Any) -> str | None:
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, str):
-        return value
+        return str(value)  # digits too: no encoder takes a text of another type
     return json.dumps(value, ensure_ascii=False, default=_shown)

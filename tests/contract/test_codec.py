@@ -91,6 +91,14 @@ def test_long_texts_are_refused_and_shown_short() -> None:
     assert len(defect.got) == 64
 
 
+@pytest.mark.parametrize("digits", [40, 41, 64, 65, 300])
+def test_long_numbers_can_be_shown_to_their_sender(digits: int) -> None:
+    """What is told of a number too large to be one can itself be sent."""
+    defect = refusal(b'{"t1":' + b"9" * digits + b"}", "time")
+    assert (defect.code, defect.path) == ("E2104", "/t1")
+    assert b"9" * 40 in codec.encode(defect)
+
+
 def test_free_objects_keep_the_same_limits() -> None:
     """Inside `src`, `ctx`, `out` and `cap` no text over 512 characters, no integer over 64 bits."""
     event = {"v": 0, "boot": 1, "seq": 1, "type": "sos", "ctx": {"a": [{"b": 2**70}]}}
