@@ -82,7 +82,7 @@ class Device:
         for boot, seq, kind, body, tries in first[:10]:
             if kind == "obs" and (not self.hub_ready or time.time() < self.hold_until):
                 continue
-            self.client.publish(UP + kind, body, qos=1, retain=kind == "birth")
+            self.client.publish(UP + kind, body, qos=1, retain=kind in {"birth", "config"})
             waits = AGAIN_S.get(kind, (60,))
             due = time.time() + waits[min(tries, len(waits) - 1)]
             self.db.execute(
@@ -120,7 +120,7 @@ class Device:
         kind = message.topic.rpartition("/")[2]
         try:
             body = json.loads(message.payload)
-            getattr(self, f"heard_{kind}", print)(body)
+            getattr(self, f"heard_{kind}", lambda _: None)(body)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             print(f"not understood on {kind}", file=sys.stderr)  # never a reason to stop
 
@@ -143,11 +143,10 @@ class Device:
             )
         if "after" in body:
             self.hold_until = time.time() + body["after"]
-        told = (
-            body.get("say", {}).get("en")
-            or f"{body.get('code', body.get('st'))} {body.get('path', '')} {body.get('hint', '')}"
-        )
-        print(told, flush=True)
+        if "say" in body:  # a sentence for the person
+            print(body["say"]["en"], flush=True)
+        elif "code" in body:  # one for the maker
+            print(body["code"], body["path"], body["hint"], file=sys.stderr)
 
     def ask_time(self):
         if time.time() > self.ask_time_at:
@@ -164,6 +163,15 @@ class Device:
         if body["rev"] > self.noted("plan", {}).get("rev", 0):
             self.note("plan", body)
             self.keep("ack", acks=[{"id": f"plan:{body['rev']}", "st": "received"}])
+
+    def heard_config(self, body):
+        """Nothing to set here but developer mode, which is the hub's work: the rest is refused."""
+        if body["rev"] > self.noted("config", 0):
+            self.note("config", body["rev"])
+            refused = [name for name in body["set"] if name != "dev"]
+            errors = [{"path": f"/{name}", "msg": "no setting of this device"} for name in refused]
+            dev = body["set"].get("dev", 0)
+            self.keep("config", rev=body["rev"], applied={"dev": dev}, errors=errors)
 
     def heard_cmd(self, body):
         before = self.noted(f"answer {body['id']}")
