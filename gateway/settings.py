@@ -6,7 +6,7 @@ their defaults are those of HH/1 and of the safety rules, and tests shorten them
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
@@ -114,6 +114,12 @@ class GatewaySettings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"no time zone is called {zone}") from error
         return zone
+
+    @field_validator("mqtt_version", mode="before")
+    @classmethod
+    def _a_number(cls, version: Any) -> Any:
+        """The environment has texts only."""
+        return int(version) if isinstance(version, str) and version.isdecimal() else version
 
     @field_validator("mqtt_version")
     @classmethod

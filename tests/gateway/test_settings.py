@@ -44,7 +44,9 @@ def test_wrong_settings_say_what_is_wrong(wrong: dict[str, Any], says: str) -> N
 def test_good_settings_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """From arguments and from the environment."""
     monkeypatch.setenv("HEARTHBEAT_GATEWAY_DEVICE", "bp7")
+    monkeypatch.setenv("HEARTHBEAT_GATEWAY_MQTT_VERSION", "3")
     taken = GatewaySettings(**GOOD)
+    assert taken.mqtt_version == 4, "as the protocol counts 3.1.1"
     assert (taken.configured_identity.node, taken.device, taken.time_zone.key) == (
         "testnode1",
         "bp7",
