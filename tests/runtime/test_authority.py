@@ -93,7 +93,7 @@ def forged():
         (lambda: "", "PEM"),
         (
             lambda: "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----",
-            "",
+            "PEM",
         ),
         (lambda: "私" * 100, "PEM"),
     ],
