@@ -5,11 +5,15 @@ one, boot and connect numbers count on, and credentials, plan, settings, answers
 what was not receipted yet are kept.
 """
 
+import base64
 import json
 import os
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+# Samples of a waveform, which JSON has no form for.
+_BYTES: Final = "base64"
 
 
 class Memory:
@@ -19,7 +23,7 @@ class Memory:
         self._path = path
         self._kept: dict[str, Any] = {}
         if path is not None and path.exists():
-            self._kept = json.loads(path.read_text(encoding="utf-8"))
+            self._kept = json.loads(path.read_text(encoding="utf-8"), object_hook=_whole)
 
     @property
     def durable(self) -> bool:
@@ -57,7 +61,17 @@ class Memory:
         fresh = path.with_suffix(".new")
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(self._kept, file)
+            json.dump(self._kept, file, default=_split)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
+
+
+def _split(value: object) -> dict[str, str]:
+    if isinstance(value, bytes):
+        return {_BYTES: base64.b64encode(value).decode()}
+    raise TypeError(f"{type(value).__name__} cannot be remembered")
+
+
+def _whole(value: dict[str, Any]) -> Any:
+    return base64.b64decode(value[_BYTES]) if value.keys() == {_BYTES} else value

@@ -109,11 +109,13 @@ def test_memory_outlives_a_restart(tmp_path: Path) -> None:
     boots = [memory.next_boot(), memory.next_connect()]
     box = Outbox(boots[0], Habits())
     box.add("event", {"id": "e1"}, 0.0)
+    box.add("wave", {"d": b"\x00\xff"}, 0.0)
     memory.put(left=box.left())
     again = Memory(path)
     assert (again.next_boot(), again.next_connect()) == (boots[0] + 1, boots[1] + 1)
-    (kept,) = Outbox(boots[0] + 1, Habits(), again.take("left")).waiting()
-    assert (kept.key, kept.body["id"]) == ((boots[0], 0), "e1")
+    call, wave = Outbox(boots[0] + 1, Habits(), again.take("left")).waiting()
+    assert (call.key, call.body["id"]) == ((boots[0], 0), "e1")
+    assert (wave.key, wave.body["d"]) == ((boots[0], 1), b"\x00\xff")
     assert path.stat().st_mode & 0o777 == 0o600
     assert Memory().next_boot() != Memory().next_boot()
 
