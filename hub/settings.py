@@ -23,6 +23,15 @@ class Listen(NamedTuple):
     insecure: bool = False
 
 
+class Ports(NamedTuple):
+    """The ports that may be asked for, as `UpSettings` calls them."""
+
+    mqtt_port: int | None = None
+    mqtt_tls_port: int | None = None
+    mqtts_port: int | None = None
+    http_port: int | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class UpSettings:
     """One hub. A port left out is the usual one if free, else another; it is kept from then on."""

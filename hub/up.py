@@ -11,7 +11,7 @@ from hub.composition import Hub
 from hub.home import HomeError
 from hub.listening import RefusedError
 from hub.reaching import UnreachableError, check_broker_url, check_database_url
-from hub.settings import ROOMS, Listen, UpSettings
+from hub.settings import ROOMS, Listen, Ports, UpSettings
 from hub.technical import Webhook
 from hub.watch import WatchSettings
 from runtime.account import CannotRunServerError
@@ -53,16 +53,13 @@ def up(
 ) -> None:
     """Run the hub: database, broker, ingest, downlink, alerts and care, until interrupted.
 
-    The first start makes an administrator and shows the password once. It listens on this
-    machine only, unless told otherwise, and then with TLS. Ports are kept from start to start.
+    The first start makes an administrator and shows the password once. It listens on this machine
+    only, unless told otherwise, and then with TLS. Ports are kept from start to start.
     """
     _check_urls(database_url, broker_url)
     settings = UpSettings(
         data=data,
-        mqtt_port=mqtt_port,
-        mqtt_tls_port=mqtt_tls_port,
-        mqtts_port=mqtts_port,
-        http_port=http_port,
+        **Ports(mqtt_port, mqtt_tls_port, mqtts_port, http_port)._asdict(),
         database_url=database_url,
         broker_url=broker_url,
         listen=Listen(listen, public_name, tls_cert, tls_key, self_signed, insecure),
