@@ -71,20 +71,23 @@ def lint(
 
     mosquitto_sub … -v -t 'hh/1/up/+/+' -W 60 | hearthbeat lint --lang zh -
     """
-    content = _read(file)
-    try:
-        found = lint_file(content, now=_instant(now), topic=topic)
-    except LookupError as error:
-        raise typer.BadParameter(
-            f"{topic!r} is no kind of message; give one of the topic table, such as obs"
-        ) from error
+    found = _found(_read(file), now, topic)
     told = lang or _usual_language()
     if as_json:
         typer.echo(json.dumps([_as_object(one, told) for one in found], ensure_ascii=False))
     else:
-        _print(found, "-" if file == "-" else file, told)
+        _print(found, file, told)
     wrong = any(one.refused or (strict and one.findings) for one in found)
     raise typer.Exit(1 if wrong else 0)
+
+
+def _found(content: bytes, now: datetime | None, topic: str | None) -> list[Linted]:
+    try:
+        return lint_file(content, now=_instant(now), topic=topic)
+    except LookupError as error:
+        raise typer.BadParameter(
+            f"{topic!r} is no kind of message; give one of the topic table, such as obs"
+        ) from error
 
 
 def _read(file: str) -> bytes:
