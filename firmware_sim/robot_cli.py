@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -95,21 +96,36 @@ def robot(
     at = structs.replace(at, ca=ca.read_text() if ca else None)
     unit = _unit(code, secret or "") if code is not None else None
 
-    code_out = 0
+    wanted = Work(every=every, batches=batches, call=call, ecg=ecg)
 
-    async def main() -> None:
-        nonlocal code_out
+    wish = unit, certificate
+    raise typer.Exit(_until_done(lambda: _come_and_live(at, wish, habits, memory, wanted)))
+
+
+async def _come_and_live(
+    at: Access, wish: tuple[Unit | None, bool], habits: Habits, memory: Memory, work: Work
+) -> None:
+    """Become a node where that is asked for, else be the one remembered or given; then work."""
+    unit, certificate = wish
+    access = _remembered(memory)
+    if unit is not None:
+        access = await _claimed(unit, at, habits, memory, certificate=certificate)
+    await _live(access or at, habits, memory, work)
+
+
+def _until_done(main: Callable[[], Awaitable[None]]) -> int:
+    """Run it; what a person can do something about becomes a line and an exit code."""
+    code = 0
+
+    async def told() -> None:
+        nonlocal code
         try:
-            access = _remembered(memory) if unit is None else None
-            if unit is not None:
-                access = await _claimed(unit, at, habits, memory, certificate=certificate)
-            wanted = Work(every=every, batches=batches, call=call, ecg=ecg)
-            await _live(access or at, habits, memory, wanted)
+            await main()
         except (ClaimRefusedError, LineEndedError, TimeoutError, ValueError) as error:
             typer.echo(f"hearthbeat sim robot: {_reason(error)}", err=True)
-            code_out = 3 if isinstance(error, ClaimRefusedError) else 1
+            code = 3 if isinstance(error, ClaimRefusedError) else 1
 
-    raise typer.Exit(run_service("sim", main, log_level="warning") or code_out)
+    return run_service("sim", told, log_level="warning") or code
 
 
 def _unit(code: str, secret: str) -> Unit:
