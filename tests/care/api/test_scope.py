@@ -35,6 +35,11 @@ ROLES = {
     "revoke_node": _LEADS,
     "renew_node_password": _LEADS,
     "replay_rejects": _LEADS,
+    "change_node_config": _LEADS,
+    "list_firmware": _LEADS,
+    "announce_firmware": _ADMIN,
+    "withdraw_firmware": _ADMIN,
+    "list_notices": _ADMIN,
     "end_claim": _LEADS,
     "add_patient": _DOCTORS,
     "add_plan_item": _DOCTORS,
@@ -58,6 +63,14 @@ BODIES: dict[str, Any] = {
     "add_device": {"dev": "cuff1"},
     "bind_device": {"dev": "none", "patient_id": 999_999},
     "unbind_device": {"dev": "none"},
+    "change_node_config": {"set": {"volume": 300}},
+    "order_command": {"op": "measure_now", "args": {"k": "none"}},
+    "announce_firmware": {
+        **dict.fromkeys(("maker", "model", "version", "url", "sha256"), "x"),
+        "size": 0,
+        "signature": "x",
+        "public_key": "x",
+    },
 }
 
 
@@ -80,6 +93,8 @@ def of_zhao(path: str, village: Village, episode: int, refused: int) -> str:
         "device_id": 999_999,
         "claim_id": 999_999,
         "recording_name": "none",
+        "command_id": "none",
+        "firmware_id": 999_999,
         "item_id": 1,
         "team_id": village.teams["west"],
         "staff_id": 999_999,
