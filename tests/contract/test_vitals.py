@@ -155,3 +155,33 @@ def test_what_is_deprecated_says_what_to_use() -> None:
     """Steps are counted in {steps}; the bare 1 is still taken."""
     units = {unit.ucum: unit.deprecated for unit in VITALS["steps"].parts[0].units}
     assert units == {"{steps}": None, "1": "{steps}"}
+
+
+_WAIST = """
+  - k: waist
+    zh: 腰围
+    en: Waist
+    parts:
+      - {key: waist, zh: 腰围, en: Waist, loinc: [], mdc: null,
+         units: [{ucum: cm, zh: 厘米, en: centimetres}],
+         possible: [20, 250], plausible: [40, 200]}
+"""
+
+
+def test_a_vital_sign_may_name_its_own_unit() -> None:
+    """One entry is enough; half a name, or one given twice, stops the program."""
+    unit = parse(TEXT + _WAIST).units["cm"]
+    assert (unit.symbol, unit.names.zh, unit.names.en) == ("cm", "厘米", "centimetres")
+    assert (
+        parse(TEXT + _WAIST.replace(", zh: 厘米, en: centimetres", "")).units["cm"].symbol == "cm"
+    )
+    with pytest.raises(DictionaryError, match="needs a name in zh"):
+        parse(TEXT + _WAIST.replace(", en: centimetres", ""))
+    with pytest.raises(DictionaryError, match="unit used twice"):
+        parse(TEXT + _WAIST.replace("ucum: cm", "ucum: kg"))
+
+
+def test_the_value_people_name_is_made_of_the_required_parts() -> None:
+    """148/91 for a pressure, one number elsewhere."""
+    assert VITALS["bp"].leading == 2
+    assert {vital.leading for k, vital in VITALS.items() if k != "bp"} == {1}
