@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import queue
 import signal
 import time
 from datetime import UTC, datetime
@@ -26,7 +27,10 @@ pytestmark = pytest.mark.loop
 def hub():
     """A hub with the two rooms that devices meet, for this module."""
     with _starting() as start:
-        yield start("claims", rooms=("ingest", "downlink")).wait_up()
+        started = start("claims", rooms=("ingest", "downlink")).wait_up()
+        log = started.data / "log" / "downlink.log"
+        assert wait_until(lambda: "claims_linked" in log.read_text(), 30.0)
+        yield started
 
 
 class Home:
@@ -92,7 +96,17 @@ class Home:
 
     def ask(self, device, body):
         device.say(f"hh/1/claim/{self.serial}/req", body)
-        return device.hear(15.0)
+        return device.hear(20.0)
+
+    def ask_again(self, device):
+        """Ask for a nonce, again when nobody answers, as a unit does: the hub may be starting."""
+        for _ in range(10):
+            device.say(f"hh/1/claim/{self.serial}/req", {"serial": self.serial})
+            try:
+                return device.hear(3.0)
+            except queue.Empty:
+                continue
+        raise AssertionError("nobody answers the unit")
 
     def claim(self, device, request=None):
         """The two steps; checks that the hub proves itself. Returns the answer."""
@@ -147,7 +161,7 @@ def test_from_the_qr_code_to_the_first_reading_with_a_certificate(hub, tmp_path)
     key = Key(tmp_path)
     with home.unit() as unit:
         unit.listen(f"hh/1/claim/{home.serial}/res")
-        assert home.ask(unit, {"serial": home.serial})["code"] == "E4101"
+        assert home.ask_again(unit)["code"] == "E4101"
         home.bind()
         answer = home.claim(unit, key.request)
         assert (answer["port"], "pass" in answer) == (home.where["mqtts_port"], False)
@@ -271,10 +285,7 @@ def test_wrong_proofs_lock_the_code_and_a_restart_does_not_open_it(hub):
         old = hub.pid("downlink")
         os.kill(old, signal.SIGKILL)
         assert wait_until(lambda: hub.pid("downlink") not in (0, old), 10.0)
-        log = hub.data / "log" / "downlink.log"
-        linked = log.read_text().count("claims_linked")
-        assert wait_until(lambda: log.read_text().count("claims_linked") > linked, 15.0)
-        assert home.ask(unit, {"serial": home.serial})["code"] == "E4104"
+        assert home.ask_again(unit)["code"] == "E4104"
 
 
 def test_nothing_private_is_in_the_logs(hub):
