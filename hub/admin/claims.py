@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from care.people import claiming
+from contract import claim_code
 from hub.admin import defaults, output
 from hub.admin.keys import authority_of, sealer_of
 from hub.admin.nodes import NodeId, NoWait, known_node, known_patient, node
@@ -77,10 +78,7 @@ def claim(
 
     It prints {"claim_id", "serial", "patient_id", "area_id", "label"}.
     """
-    try:
-        printed = claiming.read_printed(qr=qr, serial=serial, code=code)
-    except claiming.UnreadableCodeError as error:
-        raise typer.BadParameter(str(error)) from error
+    printed = _printed(qr, serial, code)
     hub, sealer = find_hub(data, database_url), sealer_of(data)
     if hub.own_broker is False:
         say("this hub uses another broker, where units are not followed: the unit cannot ask")
@@ -101,6 +99,13 @@ def claim(
     body = {"claim_id": outcome.claim_id, "serial": outcome.serial}
     said = f"unit {outcome.serial} is bound: it becomes a node as soon as it asks"
     output.shown(as_json, body | msgspec.structs.asdict(place), said)
+
+
+def _printed(qr: str | None, serial: str | None, code: str | None) -> claim_code.Printed:
+    try:
+        return claiming.read_printed(qr=qr, serial=serial, code=code)
+    except claiming.UnreadableCodeError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _end_denied(outcome: claiming.Denied) -> NoReturn:
@@ -198,24 +203,14 @@ def certificate(
     if csr is None:
         _list_certificates(as_json, do(hub, lambda conn, _: _of_node(conn, node_id)))
         return
-    authority, request = authority_of(data), _read(csr)
+    authority, request, life = authority_of(data), _read(csr), timedelta(days=days)
 
     async def work(conn: Connection, now: datetime) -> Issued:
-        if (await known_node(conn, node_id)).revoked_at is not None:
-            raise RefusedError(f"node {node_id} was revoked: add a new one")
         try:
-            issued = authority.sign(node_id, request, life=timedelta(days=days), now=now)
+            issued = authority.sign(node_id, request, life=life, now=now)
         except UnusableRequestError as error:
             raise RefusedError(f"{csr}: {error}") from error
-        await certificates.add(
-            conn,
-            serial_number=issued.serial_number,
-            node_id=node_id,
-            not_before=issued.not_before,
-            not_after=issued.not_after,
-            now=now,
-        )
-        await defaults.note(conn, now, "node_certified", "node", node_id)
+        await _note(conn, node_id, issued, now)
         return issued
 
     issued = do(hub, work)
@@ -224,6 +219,21 @@ def certificate(
     body = {"node": node_id, "cert": issued.pem, "ca": authority.pem, "port": hub.mqtts_port}
     where = f"{hub.mqtt_host}:{hub.mqtts_port}" if hub.mqtts_port else "the certificates' listener"
     output.shown(as_json, body, issued.pem if out is None else f"{out}: for {where}")
+
+
+async def _note(conn: Connection, node_id: str, issued: Issued, now: datetime) -> None:
+    """The hub knows a certificate before the node has it. Raises RefusedError."""
+    if (await known_node(conn, node_id)).revoked_at is not None:
+        raise RefusedError(f"node {node_id} was revoked: add a new one")
+    await certificates.add(
+        conn,
+        serial_number=issued.serial_number,
+        node_id=node_id,
+        not_before=issued.not_before,
+        not_after=issued.not_after,
+        now=now,
+    )
+    await defaults.note(conn, now, "node_certified", "node", node_id)
 
 
 async def _of_node(conn: Connection, node_id: str) -> list[dict[str, Any]]:
