@@ -106,7 +106,8 @@ class Reference(Wire, frozen=True, kw_only=True):
 class Feedback(Wire, frozen=True, kw_only=True):
     """What the hub says back: a receipt, the progress of an event, or a reject with its reason.
 
-    `after` is in seconds. `echo` comes in developer mode only: what was stored, normalised.
+    `after` is in seconds. `echo` comes in developer mode only: lists of what was stored, by what
+    it became, normalised.
     """
 
     v: int

@@ -113,13 +113,16 @@ def _common(
 
 
 def _deprecations(series: Series, at: int, vital: Vital) -> list[Defect]:
-    found = [(unit.deprecated, unit.ucum, "u") for unit in UNITS_OF_PARTS[vital.k, series.u][:1]]
+    found = [
+        (unit.deprecated, f"unit {unit.ucum} of {vital.k}", unit.ucum, "u")
+        for unit in UNITS_OF_PARTS[vital.k, series.u][:1]
+    ]
     if series.u is None:
         found = []  # the device named none: there is nothing for it to change
-    found.append((vital.deprecated, vital.k, "k"))
+    found.append((vital.deprecated, f"vital sign {vital.k}", vital.k, "k"))
     return [
-        defect("W1001", pointer(["ser", at, key]), f"{old} is deprecated: use {use}", got=old)
-        for use, old, key in found
+        defect("W1001", pointer(["ser", at, key]), f"{old} is deprecated: use {use}", got=got)
+        for use, old, got, key in found
         if use is not None
     ]
 
