@@ -58,7 +58,8 @@ class Checked(Struct, frozen=True, kw_only=True):
 class Entry(Struct, frozen=True, kw_only=True):
     """Everything one message puts into the database, and what its sender is told.
 
-    `key` None: it cannot, or must not, be counted. `kept` and `dropped` count series. `makers`
+    `key` None: it cannot, or must not, be counted; `boot` and `seq` are what it said all the same,
+    so that its sender knows which message is meant. `kept` and `dropped` count series. `makers`
     are the products behind its series, in their order; `product` is the node. `replayed`: it was
     refused before. `echoed`: in developer mode, the names of the node's devices; its sender is
     told what became of the message.
@@ -68,6 +69,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     node: str | None
     kind: str
     key: Key | None = None
+    boot: int | None = None
+    seq: int | None = None
     digest: int = 0
     receipt: bool = False
     defects: tuple[Defect, ...] = ()

@@ -220,6 +220,6 @@ def _reference(entry: Entry, *, event_id: str | None = None) -> messages.Referen
     return messages.Reference(
         topic=None if event_id else entry.kind,
         id=event_id,
-        boot=entry.key.boot if entry.key else None,
-        seq=entry.key.seq if entry.key else None,
+        boot=entry.boot,
+        seq=entry.seq,
     )

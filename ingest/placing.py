@@ -34,6 +34,8 @@ def place(checked: Checked, node: NodeIdentity | None, people: Mapping[str, int]
         node=said.node,
         kind=said.kind,
         key=_key(said, checked.defects),
+        boot=said.boot,
+        seq=said.seq,
         digest=said.digest,
         receipt=said.receipt,
         defects=checked.defects,

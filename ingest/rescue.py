@@ -26,7 +26,10 @@ _TEXTS: Final = ("type", "id", "sev", "who", "ref")
 _NUMBERS: Final = ("boot", "seq", "t", "try")
 _PAIR: Final = re.compile(r'"(type|id|sev|who|ref)"\s*:\s*"([^"\\]{1,64})"')
 # The last resort, for bytes that are neither JSON nor CBOR.
-_CALL: Final = re.compile(r"call_doctor|no_motion|sos|fall")
+_CALLS: Final = ("call_doctor", "no_motion", "sos", "fall")
+_CALL: Final = re.compile("|".join(_CALLS))
+# A payload that ends inside the word: "type":"call_do. Three letters tell the calls apart.
+_CUT_OFF: Final = re.compile(r'"type"\s*:\s*"(\w{3,})$')
 _NUMBER: Final = re.compile(r'"(boot|seq|t|try)"\s*:\s*(\d{1,16})\b')
 
 
@@ -37,11 +40,20 @@ def loose(payload: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         text = payload.decode("utf-8", "replace")
         value = {"raw": text[:_RAW], **_pieces(payload, text)}
-        call = _CALL.search(text)
+        call = _called_for(text)
         if call is not None:
-            value.setdefault("type", call[0])
+            value.setdefault("type", call)
     plain: dict[str, Any] = _plain(value, _DEPTH)
     return plain
+
+
+def _called_for(text: str) -> str | None:
+    """The call for help in a text that is no message, also when it breaks off within the word."""
+    found = _CALL.search(text)
+    if found is not None:
+        return found[0]
+    cut = _CUT_OFF.search(text)
+    return next((word for word in _CALLS if cut and word.startswith(cut[1])), None)
 
 
 def _whole(payload: bytes) -> Any:

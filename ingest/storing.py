@@ -169,6 +169,8 @@ def _bare(entry: Entry, code: str, reason: str) -> Entry:
         node=entry.node,
         kind=entry.kind,
         key=None if why.retry else entry.key,
+        boot=entry.boot,
+        seq=entry.seq,
         digest=entry.digest,
         receipt=entry.receipt,
         defects=(*entry.defects, why),

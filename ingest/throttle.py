@@ -44,7 +44,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """The rates per node. `soft` by kind; `hard` for each kind; samples over all kinds."""
 
     soft: Mapping[str, Rate] = SOFT
-    hard: Rate = Rate(200, 5000)
+    hard: Rate = Rate(1_000, 20_000)
     soft_samples: Rate = Rate(2_000, 40_000)
     hard_samples: Rate = Rate(50_000, 1_000_000)
     remembered: int = 100_000

@@ -26,8 +26,8 @@ class Rate(NamedTuple):
 # Values of measurements and waveforms together: a second, and at once.
 SOFT_SAMPLES: Final = (2_000, 40_000)
 HARD_SAMPLES: Final = (50_000, 1_000_000)
-HARD_PER_S: Final = 200
-HARD_BURST: Final = 5_000
+HARD_PER_S: Final = 1_000
+HARD_BURST: Final = 20_000
 _KEPT: Final = "kept, W5101"
 SOFT: Final = (
     Rate("obs", "`obs`, live", 2, 20, _KEPT),

@@ -109,6 +109,7 @@ BROKEN = [
     ("very deep", b'{"v":0,"id":"e12","type":"sos","ctx":' + b"[" * 50_000 + b"}", "sos",
      "e12"),
     ("CBOR", b"\xa2\x64type\x6bcall_doctor\x62id\x63e13", "call_doctor", None),
+    ("cut off", b'{"v":0,"boot":9,"seq":5,"id":"e9","type":"call_do', "call_doctor", "e9"),
     ("rubbish", b"\x00\xff help", "unreadable", None),
 ]  # fmt: skip
 

@@ -156,12 +156,13 @@ async def test_a_node_that_measures_by_itself_needs_no_birth(
 async def test_a_node_out_of_use_is_told_so(
     ingest: None, device: Device, people: Connection
 ) -> None:
-    """A revoked node that is still connected stores no reading."""
+    """A revoked node that is still connected stores no reading, and hears which one is meant."""
     await people.execute("UPDATE node SET revoked_at = now()")
     await asyncio.sleep(1.1)
-    device.pressure(148)
+    sent = device.pressure(148)
     (refused,) = await until(device.feedback)
-    assert refused["code"] == "E4003"
+    assert (refused["code"], refused["retry"]) == ("E4003", False)
+    assert refused["ref"] == {"topic": "obs", "boot": sent["boot"], "seq": sent["seq"]}
     assert await count(people, "reading") == 0
 
 
