@@ -19,6 +19,7 @@ import structlog
 from msgspec import Struct, structs
 
 from contract.messages import Firmware
+from gateway import keys
 from gateway.download import DownloadError, fetch
 from gateway.hooks import run_hook
 from gateway.reports import Reports
@@ -172,19 +173,11 @@ class FirmwareDesk:
             stopped.set()  # the thread outlives a cancelled task
 
     def _is_signed(self, notice: Firmware) -> bool:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - heavy
-            Ed25519PublicKey,
-        )
-        from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
-            load_pem_public_key,
-        )
-
-        from contract.signing import is_signed  # noqa: PLC0415
-
-        key = load_pem_public_key((self._means.key_file or Path()).read_bytes())
-        if not isinstance(key, Ed25519PublicKey):
-            raise DownloadError("the maker's key is no Ed25519 key")
-        return is_signed(key, notice.ver, notice.sha256, notice.sig)
+        key = self._means.key_file or Path()
+        try:
+            return keys.is_signed(key, ver=notice.ver, sha256=notice.sha256, sig=notice.sig)
+        except keys.KeyWorkError as error:
+            raise DownloadError(f"the maker's key cannot be used ({error})") from None
 
     async def _window(self, job: Job) -> None:
         """Until the hours allow it and nobody measures or calls."""

@@ -9,6 +9,8 @@ import json
 import os
 import secrets
 import shutil
+import ssl
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +18,7 @@ from typing import Final
 import structlog
 from msgspec import Struct, structs
 
+from gateway import keys
 from runtime.private_files import private_directory, write_private
 
 _LOG = structlog.get_logger()
@@ -109,59 +112,43 @@ class Vault:
                 shutil.rmtree(left, ignore_errors=True)
 
     def pending_key(self) -> Path:
-        """The private key of the next certificate; made once, and kept until that one is there."""
+        """Where the private key of the next certificate is, from the first request for it on."""
         path = self._home / _PENDING
         if path.exists() and self._belongs_to_a_generation(path):
             path.unlink()  # the power went between keeping the certificate and this
-        if not path.exists():
-            private_directory(self._home)
-            write_private(path, _new_key())
-            _sync(self._home)
         return path
 
     def _belongs_to_a_generation(self, path: Path) -> bool:
         key = path.read_bytes()
-        keys = [each.key for each in self.generations() if each.key is not None]
-        return any(each.read_bytes() == key for each in keys)
+        kept = [each.key for each in self.generations() if each.key is not None]
+        return any(each.read_bytes() == key for each in kept)
 
     def signing_request(self, name: str) -> str:
-        """A PKCS#10 request, PEM, for the pending key."""
-        from cryptography import x509  # noqa: PLC0415 - megabytes, needed once a year
-        from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-
-        key = serialization.load_pem_private_key(self.pending_key().read_bytes(), None)
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        request = x509.CertificateSigningRequestBuilder().subject_name(subject)
-        signed = request.sign(key, hashes.SHA256())  # type: ignore[arg-type]  # an EC key
-        return signed.public_bytes(serialization.Encoding.PEM).decode()
+        """A PKCS#10 request, PEM, for the pending key, which is made once and kept until its
+        certificate is there. Blocks; raises OSError."""
+        private_directory(self._home)
+        request = keys.make_request(self.pending_key(), name)
+        _sync(self._home)
+        return request
 
     def fits(self, cert: str) -> bool:
         """Whether a certificate is for the pending key."""
-        from cryptography import x509  # noqa: PLC0415 - as above
-        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
-
-        key = serialization.load_pem_private_key(self.pending_key().read_bytes(), None)
-        try:
-            certificate = x509.load_pem_x509_certificate(cert.encode())
-        except ValueError:
+        path = self.pending_key()
+        if not path.exists():
             return False
-        return certificate.public_key() == key.public_key()
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".pem") as file:
+            file.write(cert)
+            file.flush()
+            try:
+                # TLS itself refuses a pair that does not belong together.
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(file.name, path)
+            except ssl.SSLError:
+                return False
+        return True
 
 
 def _there(path: Path) -> Path | None:
     return path if path.exists() else None
-
-
-def _new_key() -> str:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - as above
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
 
 
 def _sync(directory: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.identity import Identities, Identity, Vault
+from gateway.keys import KeyWorkError, is_signed
 from tests.gateway.conftest import NODE, PASSWORD, Running, until
 
 Power = Callable[..., Running]
@@ -50,13 +51,27 @@ def test_a_key_is_made_once_and_only_for_the_owner(tmp_path: Path) -> None:
     """The same pending key until its certificate is there, of mode 0600, in a directory of 0700."""
     vault = Vault(tmp_path)
     path = vault.pending_key()
+    assert not path.exists()
+    assert not vault.fits("nonsense")
+    assert "BEGIN CERTIFICATE REQUEST" in vault.signing_request("a" * 24)
     key = path.read_bytes()
-    assert vault.pending_key().read_bytes() == key
+    assert len(vault.signing_request("a" * 24)) <= 512, "fits into the answer to a command"
+    assert path.read_bytes() == key
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert "BEGIN CERTIFICATE REQUEST" in vault.signing_request("a" * 24)
-    assert len(vault.signing_request("a" * 24)) <= 512, "fits into the answer to a command"
     assert not vault.fits("nonsense")
+
+
+def test_what_is_wrong_with_a_key_is_told_without_the_key(tmp_path: Path) -> None:
+    """A file that holds no key, or the wrong kind; its text appears nowhere."""
+    vault = Vault(tmp_path)
+    vault.signing_request("somenode1")
+    vault.pending_key().write_text("a secret that is no key")
+    with pytest.raises(KeyWorkError, match="request: ValueError") as failed:
+        vault.signing_request("somenode1")
+    assert "secret" not in str(failed.value)
+    with pytest.raises(KeyWorkError, match="signed: FileNotFoundError"):
+        is_signed(tmp_path / "none.pem", ver="1", sha256="0", sig="")
 
 
 async def test_a_twin_is_not_fought(power: Power) -> None:
