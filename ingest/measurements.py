@@ -37,10 +37,14 @@ def with_measurements(
         unknown=tuple(observation.unknown),
         defects=(*observation.defects, *strangers),
         warnings=(*entry.warnings, *observation.warnings),
-        makers=_makers(obs, node) if observation.defects or observation.unknown else (),
+        makers=_makers(obs, node) if _told(observation) else (),
         kept=observation.kept - len(strangers),
         dropped=observation.dropped + len(strangers),
     )
+
+
+def _told(observation: Observation) -> bool:
+    return bool(observation.defects or observation.unknown or observation.warnings)
 
 
 def _makers(obs: messages.Obs, node: NodeIdentity) -> tuple[Product, ...]:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from ingest.acknowledge import acknowledge
 from ingest.batch import Batcher
 from ingest.decode import decode
+from ingest.deprecations import Deprecations
 from ingest.entry import Checked, Entry
 from ingest.feed_back import FeedBack
 from ingest.health import Health
@@ -45,6 +46,7 @@ class Stages(Struct, frozen=True, kw_only=True):
     patience: Patience
     throttle: Throttle
     tidy: Tidy
+    deprecations: Deprecations
 
 
 class Lane:
@@ -77,6 +79,7 @@ class Lane:
             self._stages.feed_back.say(outcomes)
             self._stages.metrics.note(outcomes)
             self._stages.tidy.note(outcomes)
+            self._stages.deprecations.note(outcomes)
 
     def _check(self, arrival: Arrival) -> Checked:
         throttle = self._stages.throttle

@@ -48,15 +48,15 @@ def _message_of(entry: Entry) -> bytes:
     return msgspec.json.encode(said | {"ser": [said["ser"][index] for index in indices]})
 
 
-def _product(entry: Entry, path: str) -> Product:
-    """Whose series it is, else the node."""
+def product_of(entry: Entry, path: str) -> Product:
+    """What is behind a place of a message: whose series it is, else the node."""
     series = _SERIES.match(path)
     at = int(series[1]) if series else len(entry.makers)
     return entry.makers[at] if at < len(entry.makers) else entry.product
 
 
 def _row(entry: Entry, reason: Defect, payload: bytes) -> RejectRow:
-    product = _product(entry, reason.path)
+    product = product_of(entry, reason.path)
     return RejectRow(
         received_at=entry.arrival.received_at,
         node_id=entry.node,

@@ -8,6 +8,7 @@ from typing import Any
 from ingest import hub_status
 from ingest.batch import Batcher
 from ingest.catch_up import CatchUp
+from ingest.deprecations import Deprecations
 from ingest.feed_back import FeedBack
 from ingest.health import Health
 from ingest.heard import Heard
@@ -66,6 +67,9 @@ class _Room:
             settings.limits(), monotonic=time.monotonic, catch_up=self._catch_up
         )
         self._tidy = Tidy(self._line("tidy"), clock=clock, every_s=settings.tidy_every_s)
+        self._deprecations = Deprecations(
+            self._line("deprecations"), every_s=settings.deprecations_every_s
+        )
         size, age_s = settings.batch_messages, settings.batch_age_s
         self._urgent = Batcher(size=size, age_s=age_s)
         self._bulk = Batcher(size=size, age_s=age_s)
@@ -139,6 +143,7 @@ class _Room:
             "receipts": self._receipts.run(),
             "feed-back": self._feed_back.run(),
             "tidy": self._tidy.run(),
+            "deprecations": self._deprecations.run(),
             "replay": self._replay.run(),
             "replay-ears": self._replay.listen(self._settings.database_url),
         }
@@ -149,7 +154,8 @@ class _Room:
         return tasks
 
     async def close(self) -> None:
-        """Close every line to the database."""
+        """Write what was only counted so far, and close every line to the database."""
+        await self._deprecations.finish()
         for line in self._lines:
             await line.close()
 
@@ -225,4 +231,5 @@ class _Room:
             patience=self._patience,
             throttle=self._throttle,
             tidy=self._tidy,
+            deprecations=self._deprecations,
         )

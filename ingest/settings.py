@@ -61,6 +61,7 @@ class IngestSettings(ServiceSettings):
 
     replay_every_s: float = _own("replay_every_s", 10.0, gt=0)
     replay_batch: int = _own("replay_batch", 200, ge=1, le=5000)
+    deprecations_every_s: float = _own("deprecations_every_s", 60.0, gt=0)
     tidy_every_s: float = _own("tidy_every_s", 60.0, gt=0)
 
     probe_every_s: float = _own("probe_every_s", 1.0, gt=0)

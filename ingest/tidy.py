@@ -1,5 +1,5 @@
 """Forgetting what need not be kept, a little at a time: diagnostics beyond the latest of a node or
-older than a month, and refusals older than 90 days."""
+older than a month, refusals and deprecated uses older than 90 days."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ import structlog
 
 from ingest.entry import Outcome
 from runtime.clock import Clock
-from store import node_diag, reject
+from store import deprecation, node_diag, reject
 from store.failure import UnavailableError
 from store.line import Line
 
@@ -53,7 +53,9 @@ class Tidy:
         now = self._clock.now()
         if now - self._old_at >= _OLD_EVERY:
             async with self._line.transaction() as conn:
-                await reject.prune(conn, before=now - timedelta(days=reject.KEPT_DAYS))
+                before = now - timedelta(days=reject.KEPT_DAYS)
+                await reject.prune(conn, before=before)
+                await deprecation.prune(conn, before=before)
             while await self._prune_old():
                 pass
             self._old_at = now

@@ -18,7 +18,9 @@ from store.pool import listening
 log = structlog.get_logger()
 
 CHANNEL: Final = "console"
-TOPICS: Final = frozenset({"episode", "dose", "plan", "batch", "reject", "claim", "node_config"})
+TOPICS: Final = frozenset(
+    {"episode", "dose", "plan", "batch", "reject", "claim", "node_config", "deprecated_use"}
+)
 # A burst of changes is one change: pages hear of it at most this often.
 QUIET_S: Final = 0.2
 # How long a page waits without news: while listening it is only the clock that moves on.

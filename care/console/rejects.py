@@ -9,13 +9,14 @@ from nicegui.events import ValueChangeEventArguments
 from starlette.responses import Response
 
 from care.console import words
+from care.console.deprecations import DeprecationPanel
 from care.console.frame import BUILT_WITHIN_S, WALL_ZONE, Frame, frame
 from care.console.pieces import element, label, link, pill
 from care.console.table import table
 from care.console.texts import Say
 from care.console.visitor import Console, to_sign_in
 from contract.errors import ERRORS
-from store import reject_query
+from store import deprecation, reject_query
 from store.reject_query import KindLine, Product, ProductLine, Wanted
 
 COLUMNS: Final = ("code", "reason", "got", "times", "nodes", "last")
@@ -36,7 +37,7 @@ def register(console: Console) -> None:
             page.headline(visitor.say("rejects.title"))
             view = _List(page, node)
         await view.refresh()
-        page.keep_fresh({"reject", "batch"}, view.refresh)
+        page.keep_fresh({"reject", "batch", "deprecated_use"}, view.refresh)
         return None
 
 
@@ -59,6 +60,7 @@ class _List:
         self.body = element("div", "products")
         self.none = label(page.say("rejects.none"), "note", tag="p")
         self.cut = label(page.say("rejects.more", n=MOST), "note", tag="p")
+        self.deprecated = DeprecationPanel(page)
 
     def _filters(self) -> None:
         say = self.page.say
@@ -114,6 +116,10 @@ class _List:
                 for one in found[:MOST]
                 if one.product in self.cards and self.cards[one.product].open
             }
+            old = await deprecation.lines(
+                conn, staff_id=staff_id, since=wanted.since, node_id=self.node, limit=MOST
+            )
+        self.deprecated.show(old)
         self.none.visible, self.cut.visible = not found, len(found) > MOST
         self._show(found[:MOST], kinds)
 

@@ -123,3 +123,22 @@ CREATE TRIGGER console_wanted AFTER INSERT OR UPDATE ON node_config
 -- A reading that a replay brought in: it became known then, however old its message is.
 ALTER TABLE reading ADD COLUMN replayed_at timestamptz;
 ALTER TABLE reading_conflict ADD COLUMN replayed_at timestamptz;
+
+-- What devices still send that a later version will not take (W1xxx), with the product behind it
+-- as its birth said then; `detail` names what is deprecated and what to use.
+CREATE TABLE deprecated_use (
+    node_id text NOT NULL REFERENCES node,
+    maker text,
+    model text,
+    firmware text,
+    code text NOT NULL CHECK (code ~ '^W1[0-9]{3}$'),
+    place text NOT NULL,                      -- entries of lists as one: /ser/*/u
+    detail text NOT NULL,
+    times bigint NOT NULL CHECK (times > 0),
+    first_at timestamptz NOT NULL,
+    last_at timestamptz NOT NULL CHECK (last_at >= first_at),
+    CONSTRAINT deprecated_use_once
+        UNIQUE NULLS NOT DISTINCT (node_id, maker, model, firmware, code, place, detail)
+);
+CREATE TRIGGER console_wanted AFTER INSERT OR UPDATE ON deprecated_use
+    FOR EACH STATEMENT EXECUTE FUNCTION console_wanted();

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from store.pool import Connection
+from tests.contract.corpus import golden
 from tests.ingest.conftest import Device, now_ms, until
 
 
@@ -35,6 +36,9 @@ async def test_an_accepted_batch_is_echoed_normalised(
     assert (told["ok"], told["st"]) == (True, "stored")
     assert told["ref"] == {"topic": "obs", "boot": 1, "seq": 0}
     first, second = told["echo"]["readings"]
+    example = json.loads(golden("fb_echo.json"))["echo"]["readings"][0]
+    assert set(example) | {"fl"} == set(first), "the example of the specification"
+    assert example["values"] == pytest.approx(first["values"], abs=1e-4)
     assert first.pop("values") == {"glu": pytest.approx(104 / 18.016)}
     assert first == {
         "k": "glu", "dev": "", "at": sent["t"], "u": "mmol/L", "clk": "ntp", "fl": ["lowbat"],

@@ -1,9 +1,10 @@
 """What was refused over HTTP: as it came, by product, in detail, and taken again after a fix."""
 
+from datetime import timedelta
 from typing import Any
 
 from runtime.clock import ManualClock
-from store import reject
+from store import deprecation, reject
 from store.pool import Connection
 from tests.care.api.conftest import Caller
 from tests.care.village import Village
@@ -141,3 +142,28 @@ async def test_a_replay_is_asked_once_for_each_message(
         b"SELECT detail->'ids' FROM audit WHERE action = 'rejects_replayed' ORDER BY id"
     )
     assert [row[0] for row in await cursor.fetchall()] == [[whole], [], [whole]]
+
+
+async def test_what_is_deprecated_is_told_by_product(
+    api: Caller, conn: Connection, village: Village, clock: ManualClock
+) -> None:
+    """One line a product and use, summed over the nodes in one's scope; of the last 30 days."""
+    zhang, zhao = village.nodes["zhang"], village.nodes["zhao"]
+    use = {"maker": "acme", "model": "G2", "firmware": "2.4.1", "code": "W1001"}
+    use |= {"place": "/ser/*/u", "detail": "unit 1 of steps is deprecated: use {steps}"}
+    for node, days, times in ((zhang, 2, 5), (zhao, 1, 7)):
+        at = clock.now() - timedelta(days=days)
+        seen = deprecation.Seen(times=times, first_at=at, last_at=at)
+        await deprecation.note(conn, [(deprecation.Use(node_id=node, **use), seen)])
+    (told,) = (await api.get("admin", "/api/deprecations")).json()["deprecations"]
+    assert {name: told[name] for name in use} == use
+    assert (told["times"], told["nodes"], told["newest_node"]) == (12, 2, zhao)
+    (mine,) = (await api.get("nurse", "/api/deprecations")).json()["deprecations"]
+    assert (mine["times"], mine["nodes"], mine["newest_node"]) == (5, 1, zhang)
+    since = (clock.now() - timedelta(days=1)).isoformat().replace("+00:00", "Z")
+    assert (await api.get("lead", f"/api/deprecations?since={since}")).json() == {
+        "deprecations": []
+    }
+    of_one = await api.get("admin", f"/api/deprecations?node={zhang}&limit=1")
+    assert [one["times"] for one in of_one.json()["deprecations"]] == [5]
+    assert (await api.get("lead", f"/api/deprecations?node={zhao}")).status_code == 404

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from store import deprecation
+from store.deprecation import Seen, Use
 from tests.care.console.conftest import Village
 from tests.care.console.test_browser_looks import _FAULTS
 from tests.fixtures.fix_browser import PHONE, TABLET
@@ -146,3 +148,44 @@ async def test_a_strangers_refusal_is_not_there(village: Village) -> None:
         await expect(tab.page.get_by_text("CBOR")).to_be_visible()
         assert await tab.page.evaluate(_FAULTS) == []
         assert await tab.all_problems() == []
+
+
+async def test_what_is_deprecated_is_shown_by_firmware(village: Village) -> None:
+    """Not there while there is nothing; then it appears by itself, in both languages."""
+    title = "即将停用的写法"
+    lead, _ = await village.factory.staff(village.team, role="lead", locale="en")
+    async with village.tab(await village.signed_in(), TABLET) as tab:
+        await tab.go("/rejects")
+        await expect(tab.page.get_by_text("没有符合的拒收消息")).to_be_visible()
+        panel = tab.page.get_by_role("region", name=title)
+        await expect(panel).to_have_count(0)
+        seen = Seen(times=4, first_at=village.factory.now, last_at=village.factory.now)
+        await deprecation.note(village.conn, [(deprecated(village, "2.4.1"), seen)])
+        await deprecation.note(village.conn, [(deprecated(village, "2.5.0"), seen)])
+        await expect(panel.get_by_role("row")).to_have_count(5)
+        await expect(panel).to_contain_text("Acme 康泰 G2 · 固件 2.4.1")
+        await expect(panel).to_contain_text("unit 1 of steps is deprecated: use {steps}")
+        await expect(panel).to_contain_text("W1001 /ser/*/u")
+        assert await tab.page.evaluate(_FAULTS) == []
+        assert await tab.all_problems() == []
+    async with village.tab(await village.signed_in(lead), PHONE) as tab:
+        await tab.go(f"/rejects?node={village.node}")
+        panel = tab.page.get_by_role("region", name="Deprecated")
+        await expect(panel).to_contain_text("Firmware 2.5.0")
+        assert await tab.page.evaluate(_FAULTS) == []
+        await panel.get_by_role("link").first.click()
+        await tab.page.wait_for_url(f"**/nodes/{village.node}")
+        assert await tab.all_problems() == []
+
+
+def deprecated(village: Village, firmware: str) -> Use:
+    """What a pedometer of the village still sends."""
+    return Use(
+        node_id=village.node,
+        maker="Acme 康泰",
+        model="G2",
+        firmware=firmware,
+        code="W1001",
+        place="/ser/*/u",
+        detail="unit 1 of steps is deprecated: use {steps}",
+    )
