@@ -77,19 +77,28 @@ def claim_user(serial: str) -> str:
     return f"claim-{serial}"
 
 
-def unit_proof(secret: bytes, *, serial: str, nonce: str) -> str:
-    """How a unit proves itself to the hub: `ClaimRequest.proof`."""
-    return _mac(secret, serial, nonce)
+def unit_proof(secret: bytes, *, serial: str, nonce: str, csr: str | None) -> str:
+    """How a unit proves itself to the hub: `ClaimRequest.proof`.
+
+    `csr` is the signing request exactly as sent, None where none is: so nobody in between can put
+    another one in its place, or leave it out to be given a password.
+    """
+    request = () if csr is None else (_digest(csr),)
+    return _mac(secret, serial, nonce, *request)
 
 
 def hub_proof(secret: bytes, *, serial: str, nonce: str, node: str, ca: str) -> str:
     """How the hub proves itself to the unit: `ClaimAnswer.proof`. `ca` is PEM, as answered."""
-    return _mac(secret, "hub", serial, nonce, node, hashlib.sha256(ca.encode()).hexdigest())
+    return _mac(secret, "hub", serial, nonce, node, _digest(ca))
 
 
 def same_proof(expected: str, said: str) -> bool:
     """Whether two proofs are the same, in a time that says nothing about where they differ."""
     return hmac.compare_digest(expected.encode(), said.lower().encode())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _mac(secret: bytes, *lines: str) -> str:

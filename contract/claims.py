@@ -1,13 +1,14 @@
 """How a unit becomes a node: what goes over `hh/1/claim/{serial}/req` and `/res`."""
 
-from contract.wire import Millis, Pem, Small, Text, Wire
+from contract.wire import Millis, Nonce, Pem, Small, Text, Wire
 
 
 class ClaimRequest(Wire, frozen=True, kw_only=True, rename={"hub_nonce": "nonce"}):
     """A unit asks to become a node. Without `proof` it asks for a nonce.
 
-    `proof` is HMAC-SHA256, hex, over `serial + "\\n" + nonce` with the factory secret. With `csr`
-    (PEM) the answer is a certificate, without it a password. `nonce` repeats the hub's.
+    With `csr` (PEM) the answer is a certificate, without it a password. `nonce` repeats the hub's.
+    `proof` is HMAC-SHA256, hex, with the factory secret over the lines serial and nonce, and with
+    `csr` a third one, its SHA-256 (hex), with a line feed between each two.
     """
 
     v: Small = 0
@@ -30,7 +31,7 @@ class ClaimAnswer(Wire, frozen=True, kw_only=True, rename={"password": "pass"}):
     v: Small = 0
     ok: bool
     serial: Text
-    nonce: Text | None = None
+    nonce: Nonce | None = None
     exp: Millis | None = None
     node: Text | None = None
     user: Text | None = None

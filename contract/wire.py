@@ -12,6 +12,8 @@ Text = Annotated[str, Meta(max_length=512)]
 # A certificate, a signing request or a key, PEM: longer than any other text.
 Pem = Annotated[str, Meta(max_length=8192)]
 Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+# Without line feeds: a proof is made of lines, and one of them is this.
+Nonce = Annotated[str, Meta(pattern="^[0-9A-Za-z]{8,64}$")]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Boot = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Small = Annotated[int, Meta(ge=0, le=2**31 - 1)]

@@ -157,7 +157,8 @@ class Claims:
         """Whether the proof is right; a wrong one is noted. Raises _No while it is locked."""
         serial = request.serial
         await _demand_unlocked(conn, serial, now)
-        expected = unit_proof(secret, serial=serial, nonce=request.hub_nonce or "")
+        nonce = request.hub_nonce or ""
+        expected = unit_proof(secret, serial=serial, nonce=nonce, csr=request.csr)
         if same_proof(expected, request.proof or ""):
             await claim.forgive(conn, serial=serial, address=None, what="proof")
             return True

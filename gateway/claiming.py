@@ -166,7 +166,9 @@ async def _converse(
             raise ClaimRefusedError(first)
         if first.nonce is None:
             raise FakeHubError("the hub gave no nonce")
-        proof = claim_code.unit_proof(order.secret, serial=order.serial, nonce=first.nonce)
+        proof = claim_code.unit_proof(
+            order.secret, serial=order.serial, nonce=first.nonce, csr=request
+        )
         answer = await ask(
             ClaimRequest(
                 serial=order.serial,

@@ -201,14 +201,19 @@ def proofs(examples: Examples) -> str:
     asked = json.loads(examples["claim_prove"])
     told = json.loads(examples["claim_certificate"])
     serial, nonce, node, ca = asked["serial"], asked["nonce"], told["node"], told["ca"]
-    digest = hashlib.sha256(ca.encode()).hexdigest()
+    csr, digest = _sha256(asked["csr"]), _sha256(ca)
     return rows(
         ["what", "value"],
         ["factory secret, hex", f"`{SECRET.hex()}`"],
         ["serial number", f"`{serial}`"],
         ["nonce", f"`{nonce}`"],
-        ["the unit signs (hex)", _hex([serial, nonce])],
-        ["`proof` of the unit", f"`{unit_proof(SECRET, serial=serial, nonce=nonce)}`"],
+        ["without `csr` the unit signs (lines)", "serial number, nonce"],
+        ["without `csr` the unit signs (hex)", _hex([serial, nonce])],
+        ["`proof` of the unit without `csr`", _of_unit(serial, nonce, None)],
+        ["SHA-256 of `csr`, hex", f"`{csr}`"],
+        ["with `csr` the unit signs (lines)", "serial number, nonce, SHA-256 of `csr`"],
+        ["with `csr` the unit signs (hex)", _hex([serial, nonce, csr])],
+        ["`proof` of the unit with `csr`", _of_unit(serial, nonce, asked["csr"])],
         ["node id", f"`{node}`"],
         ["SHA-256 of `ca`, hex", f"`{digest}`"],
         ["the hub signs (lines)", "`hub`, serial number, nonce, node id, SHA-256 of `ca`"],
@@ -218,6 +223,14 @@ def proofs(examples: Examples) -> str:
             f"`{hub_proof(SECRET, serial=serial, nonce=nonce, node=node, ca=ca)}`",
         ],
     )
+
+
+def _of_unit(serial: str, nonce: str, csr: str | None) -> str:
+    return f"`{unit_proof(SECRET, serial=serial, nonce=nonce, csr=csr)}`"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _hex(lines: Iterable[str]) -> str:

@@ -37,6 +37,11 @@ class Unit(Struct, frozen=True, kw_only=True):
         said = "\n".join(lines).encode()
         return hmac.new(bytes.fromhex(self.secret), said, hashlib.sha256).hexdigest()
 
+    def prove(self, nonce: str, request: str | None = None) -> str:
+        """The unit's proof, which covers the signing request where one is sent."""
+        digest = [] if request is None else [hashlib.sha256(request.encode()).hexdigest()]
+        return self.sign(self.serial, nonce, *digest)
+
 
 class ClaimRefusedError(Exception):
     """The hub said no; `answer` is what it said."""
@@ -106,9 +111,9 @@ async def claim(
     LineEndedError, and ValueError when the hub could not prove itself."""
     habits = habits or Habits()
     async with Claimant(unit, at, habits) as claimant:
-        nonce = _granted(await claimant.ask({"v": 0, "serial": unit.serial}))["nonce"]
+        nonce = _nonce(_granted(await claimant.ask({"v": 0, "serial": unit.serial})))
         key, request = make_request(unit.serial) if certificate else (None, None)
-        proof = unit.sign(unit.serial, nonce)
+        proof = unit.prove(nonce, request)
         body = {"v": 0, "serial": unit.serial, "nonce": nonce, "proof": proof}
         body |= {"model": "simulated-robot", "fw": "1.0.0"} | ({"csr": request} if request else {})
         answer = _granted(await claimant.ask(body))
@@ -129,6 +134,14 @@ def _granted(answer: dict[str, Any]) -> dict[str, Any]:
     if not answer.get("ok"):
         raise ClaimRefusedError(answer)
     return answer
+
+
+def _nonce(answer: dict[str, Any]) -> str:
+    """What is signed is lines: a line feed in one of them would make it say something else."""
+    nonce = answer.get("nonce")
+    if not isinstance(nonce, str) or not nonce.isalnum():
+        raise ValueError("the hub gave no nonce of letters and digits: nothing is proven to it")
+    return nonce
 
 
 def _check_hub(unit: Unit, nonce: str, answer: dict[str, Any]) -> None:

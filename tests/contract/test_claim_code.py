@@ -1,5 +1,7 @@
 """Claim codes, QR texts and proofs."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,9 +47,13 @@ def test_what_is_no_qr_text_of_ours(text):
 def test_proofs_are_what_the_specification_says():
     """Worked out by hand with hmac, so a maker can check a port of it; U is no letter of a code."""
     secret = bytes(range(16))
-    unit = claim_code.unit_proof(secret, serial="HB24-0001", nonce="00ff")
+    of_unit = partial(claim_code.unit_proof, secret, serial="HB24-0001", nonce="00ff")
+    unit = of_unit(csr=None)
     hub = claim_code.hub_proof(secret, serial="HB24-0001", nonce="00ff", node="n", ca="CA")
     assert unit == "0ff2c29ba86b998e4315de4f08555c73a1206bf338d3789b3481b07323b7def2"
+    assert of_unit(csr="CSR") == "04507f8ea4b67a67821c6f8f5956d0f26cbc273145047a9080e8d900d83698cf"
+    assert of_unit(csr="CSR") != of_unit(csr="CSR\n")
+    assert len({of_unit(csr=csr) for csr in (None, "", "CSR")}) == 3
     assert hub == "c7f2e90df40b799cb197c7000279c9bd9cbc6abc14b420ee9b86b17691b71dd6"
     assert claim_code.same_proof(unit, unit.upper())
     assert not claim_code.same_proof(unit, hub)

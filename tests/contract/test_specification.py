@@ -222,21 +222,24 @@ def mac(*lines: str) -> str:
 def test_the_proofs_are_what_the_page_says() -> None:
     """Both proofs computed anew from the messages shown; the page and the messages agree."""
     asked, told = (json.loads(EXAMPLES[n]) for n in ("claim_prove", "claim_certificate"))
-    unit = mac(asked["serial"], asked["nonce"])
-    authority = hashlib.sha256(told["ca"].encode()).hexdigest()
+    request, authority = (
+        hashlib.sha256(t.encode()).hexdigest() for t in (asked["csr"], told["ca"])
+    )
+    unit = mac(asked["serial"], asked["nonce"], request)
+    without = mac(asked["serial"], asked["nonce"])
     hub = mac("hub", told["serial"], asked["nonce"], told["node"], authority)
     assert (asked["proof"], told["proof"]) == (unit, hub)
-    assert json.loads(EXAMPLES["claim_prove_password"])["proof"] == unit
+    assert json.loads(EXAMPLES["claim_prove_password"])["proof"] == without
     assert json.loads(EXAMPLES["claim_password"])["proof"] == hub
-    for said in (unit, hub, summaries.SECRET.hex(), authority):
+    for said in (unit, without, hub, summaries.SECRET.hex(), request, authority):
         assert f"| `{said}` |" in PAGE
 
 
 def test_the_signed_bytes_are_written_out() -> None:
     """The hexadecimal lines of the page are the bytes that were signed."""
     shown = [bytes.fromhex(h).decode() for h in re.findall(r"\(hex\) \| `([0-9a-f]+)` \|", PAGE)]
-    assert [text.count("\n") for text in shown] == [1, 4]
-    assert [mac(text) for text in shown] == re.findall(r"`proof` of the \w+ \| `(\w+)`", PAGE)
+    assert [text.count("\n") for text in shown] == [1, 2, 4]
+    assert [mac(text) for text in shown] == re.findall(r"`proof` of the [^|]+ \| `(\w+)`", PAGE)
 
 
 def test_the_printed_code_can_be_read() -> None:

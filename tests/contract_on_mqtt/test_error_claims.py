@@ -52,10 +52,10 @@ def check(answer: dict[str, Any], unit: Unit, code: str) -> None:
 
 
 async def proven(claimant: Claimant, **more: Any) -> dict[str, Any]:
-    """Ask for a nonce and prove; some keys changed."""
+    """Ask for a nonce and prove; some keys changed, `csr` before it is proven."""
     unit = claimant.unit
     nonce = (await claimant.ask({"serial": unit.serial}))["nonce"]
-    proof = unit.sign(unit.serial, nonce)
+    proof = unit.prove(nonce, more.get("csr"))
     return await claimant.ask({"serial": unit.serial, "nonce": nonce, "proof": proof} | more)
 
 

@@ -80,7 +80,7 @@ class ClaimHub:
         if request.proof is None:
             self._nonce = secrets.token_hex(8)
             return ClaimAnswer(ok=True, serial=SERIAL, nonce=self._nonce)
-        proof = claim_code.unit_proof(SECRET, serial=SERIAL, nonce=self._nonce)
+        proof = claim_code.unit_proof(SECRET, serial=SERIAL, nonce=self._nonce, csr=request.csr)
         if request.hub_nonce != self._nonce or request.proof != proof:
             return ClaimAnswer(ok=False, serial=SERIAL, code="E4103", msg="wrong proof")
         ca, given = self.authority.pem, dict[str, Any]()

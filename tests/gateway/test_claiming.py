@@ -129,6 +129,16 @@ async def test_a_hub_that_cannot_prove_itself_gets_nothing(
     assert vault.generations() == []
 
 
+async def test_only_letters_and_digits_are_signed(claims: ClaimHub, vault: Vault) -> None:
+    """A nonce with a line feed would make the proof of a unit without a signing request look like
+    one with the request whose digest follows: no proof is given for it."""
+    odd = f"{'0' * 32}\n{'a' * 64}"
+    claims.script = lambda _, answer: structs.replace(answer, nonce=odd)
+    with pytest.raises(ConnectionEndedError, match="does not answer"):
+        await claiming.claim_once(order(claims, password=True, answer_seconds=0.5), vault)
+    assert [request.proof for request in claims.asked] == [None]
+
+
 async def test_it_asks_until_somebody_binds_it(claims: ClaimHub, vault: Vault) -> None:
     """Not bound, an old nonce, no answer at all: again. A wrong proof: not again."""
     refusals = ["E4101", "E4101", "E4102", None]

@@ -127,7 +127,7 @@ class Home:
 
     def proven(self, nonce, request=None, secret=None):
         key = bytes.fromhex(secret or self.made.secret)
-        proof = claim_code.unit_proof(key, serial=self.serial, nonce=nonce)
+        proof = claim_code.unit_proof(key, serial=self.serial, nonce=nonce, csr=request)
         body = {"serial": self.serial, "nonce": nonce, "proof": proof, "model": "m", "fw": "1"}
         return body | ({"csr": request} if request else {})
 
@@ -267,6 +267,24 @@ def test_what_is_no_claim_is_said_or_dropped(hub, tmp_path):
         assert home.ask(unit, home.proven(nonce, "no request"))["code"] == "E4105"
         assert home.ask(unit, home.proven(nonce))["code"] == "E4102", "a nonce is for once"
         assert home.claim(unit)["ok"]
+
+
+def test_whoever_relays_a_claim_cannot_change_its_request(hub, tmp_path):
+    """A signing request put in place of the unit's, left out, added, or longer by a line feed:
+    E4103, and no node is made. What the unit itself sends is answered."""
+    home = Home(hub, "HB24-RELAY")
+    home.bind()
+    own, other = Key(tmp_path, "own").request, Key(tmp_path, "other").request
+    with home.unit() as unit:
+        unit.listen(f"hh/1/claim/{home.serial}/res")
+        codes = []
+        for sent, relayed in [(own, other), (own, None), (own, f"{own}\n"), (None, other)]:
+            nonce = home.ask(unit, {"serial": home.serial})["nonce"]
+            changed = home.proven(nonce, sent) | {"csr": relayed}
+            codes.append(home.ask(unit, changed).get("code"))
+        assert codes == ["E4103"] * 4
+        assert home.one("SELECT node_id FROM claim WHERE serial = %s", home.serial) is None
+        assert "cert" in home.claim(unit, own)
 
 
 def test_wrong_proofs_lock_the_code_and_a_restart_does_not_open_it(hub):
