@@ -74,6 +74,7 @@ class Habits(Struct, frozen=True, kw_only=True):
     reconnect_cap_s: float = 120.0
     refused_s: float = 60.0
     time_every_s: float = 6 * 3600.0
+    time_again_s: float = 30.0  # until the hub has told the time
     person_s: float = 3.0  # from being asked to doing it
     tick_s: float = 0.1
     keeps: int = 5_000  # messages that `resend` can ask for

@@ -84,6 +84,11 @@ class Claimant:
     async def __aexit__(self, *_: object) -> None:
         await self._line.close()
 
+    @property
+    def ended(self) -> asyncio.Future[LineEndedError]:
+        """Done when the connection is over."""
+        return self._line.ended
+
     async def ask(self, body: dict[str, Any], timeout_s: float = _ANSWER_S) -> dict[str, Any]:
         """Publish a request; the next answer. Raises TimeoutError."""
         return await self.ask_raw(to_bytes(body, self._habits.encoding), timeout_s)

@@ -184,7 +184,10 @@ class Robot:
     def _step(self, line: Line) -> None:
         now = time.monotonic()
         if now >= self._time_at:
-            self._time_at = now + self.habits.time_every_s
+            # A request or its answer may get lost, or come too late to be believed.
+            again = self.habits
+            known = self.watch.source == "hub"
+            self._time_at = now + (again.time_every_s if known else again.time_again_s)
             self.tell_uncounted("time", {"t1": self.watch.machine_millis()})
         shown = self.watch.millis()
         for ring in self.plans.due(shown) if shown is not None else ():
@@ -326,6 +329,7 @@ class Robot:
         self.log.append(line)
         del self.log[:-200]
         self._tell(line)
+        self._note()
 
     def show(self, text: dict[str, str]) -> None:
         """On its screen, in every language it knows."""
@@ -361,9 +365,9 @@ class Robot:
         """The first thing of a kind the hub said that is wanted, also one from before."""
 
         def first() -> Any:
-            return next((b for k, b in self.received if k == kind and wanted(b)), None)
+            return [body for each, body in self.received if each == kind and wanted(body)][:1]
 
-        return await self.until(first, timeout_s)
+        return (await self.until(first, timeout_s))[0]
 
     async def receipted(self, timeout_s: float = 30.0) -> None:
         """Wait until the hub has settled everything."""

@@ -44,6 +44,7 @@ QUICK = Habits(
     refused_s=0.3,
     will_delay=0,
     person_s=0.05,
+    time_again_s=2.0,
     tick_s=0.05,
 )
 DEVICES = ("cuff1:bpm", "ox1:oximeter", "patch1:other")

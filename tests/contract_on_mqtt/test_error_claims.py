@@ -10,9 +10,10 @@ import pytest
 
 from contract.errors import ERRORS
 from firmware_sim.robot.access import Access
-from firmware_sim.robot.claiming import Claimant, Unit, claim
+from firmware_sim.robot.claiming import Claimant, Unit
 from firmware_sim.robot.device import Robot
 from firmware_sim.robot.encoding import to_bytes
+from firmware_sim.robot.line import LineEndedError
 from firmware_sim.robot.rotation import make_request
 from tests.contract_on_mqtt.conftest import LiveHub, Rows, quick
 
@@ -22,9 +23,10 @@ BOTH = pytest.mark.parametrize("encoding", ["json", "cbor"])
 
 async def new_unit(hub: LiveHub, *, bound: bool = True) -> Unit:
     """A unit fresh from the factory, bound to the patient or not."""
-    made = await asyncio.to_thread(hub.cli, "unit", "add", "--serial", f"SN-{secrets.token_hex(4)}")
+    words = ("unit", "add", "--no-wait", "--serial", f"SN-{secrets.token_hex(4)}")
+    made = await asyncio.to_thread(hub.cli, *words)
     if bound:
-        words = ("node", "claim", "--qr", made["qr"], "--patient", str(hub.patient))
+        words = ("node", "claim", "--no-wait", "--qr", made["qr"], "--patient", str(hub.patient))
         await asyncio.to_thread(hub.cli, *words)
     return Unit.from_qr(made["qr"], made["secret"])
 
@@ -104,15 +106,33 @@ async def test_too_many_wrong_proofs(hub: LiveHub, encoding: str) -> None:
 
 @BOTH
 async def test_it_is_a_node_already(hub: LiveHub, rows: Rows, encoding: str) -> None:
-    """Once its node was seen ready its claim opens nothing: said on a line still open, and the
-    claim code itself lets nobody in any more."""
+    """Once its node was seen ready its claim opens nothing: it is told so on a line that was open
+    before, with and without a proof; then the line is cut, and its code lets nobody in."""
     unit = await new_unit(hub)
     async with asking(hub, unit, encoding) as claimant:
-        access = await claim(unit, door(hub), habits=quick(encoding=encoding))
-        robot = Robot(access, habits=quick(encoding=encoding))
-        async with robot:
-            await robot.receipted()
-            answers = claimant.answers
-            done = "SELECT 1 FROM claim WHERE serial = %s AND completed_at IS NOT NULL"
-            await rows.until(done, unit.serial)
-    assert answers == []
+        given = await proven(claimant)
+        who = {"node": given["node"], "password": given["pass"], "ca": given["ca"]}
+        access = Access(host=given["host"], port=given["port"], tls=True, **who)
+        async with Robot(access, habits=quick(encoding=encoding)) as robot:
+            nonce = (await claimant.ask({"serial": unit.serial}))["nonce"]
+            async with broker_not_following(rows):
+                await robot.receipted()
+                done = "SELECT 1 FROM claim WHERE serial = %s AND completed_at IS NOT NULL"
+                await rows.until(done, unit.serial)
+                asked = {"serial": unit.serial, "nonce": nonce, "proof": unit.prove(nonce)}
+                for body in ({"serial": unit.serial}, asked):
+                    check(await claimant.ask(body), unit, "E4106")
+            await asyncio.wait_for(claimant.ended, 10.0)
+    with pytest.raises(LineEndedError) as refused:
+        async with Claimant(unit, door(hub), quick(refused_s=60.0)):
+            pytest.fail("let in")
+    assert refused.value.refused
+
+
+@asynccontextmanager
+async def broker_not_following(rows: Rows) -> AsyncIterator[None]:
+    """The hub cannot read its certificates, so the broker works on with what it has: as if it were
+    slow to take something over."""
+    async with rows.conn.transaction():
+        await rows.conn.execute(b"LOCK TABLE certificate IN ACCESS EXCLUSIVE MODE")
+        yield
