@@ -63,9 +63,17 @@ class Outbox:
         self.boot, self._next = boot, 0
 
     def waiting(self) -> list[Kept]:
-        """Everything without a receipt, in the order of sending."""
+        """Everything without a receipt, in the order of sending.
+
+        Descriptions and answers in the order they were said, also over a restart: the last one
+        holds. Of measurements those of this boot come first.
+        """
         waiting = [message for message in self._kept.values() if message.open]
-        return sorted(waiting, key=lambda m: (_ORDER.get(m.kind, 3), -m.boot, m.seq))
+        return sorted(waiting, key=self._turn)
+
+    def _turn(self, message: Kept) -> tuple[int, bool]:
+        earlier = message.kind in HELD and message.boot != self.boot
+        return _ORDER.get(message.kind, 3), earlier
 
     def all(self) -> list[Kept]:
         """Everything still remembered, settled or not, in the order it was said."""

@@ -53,6 +53,22 @@ def test_urgent_first_and_measurements_wait_for_the_hub() -> None:
     assert box.sent(late, 100.0)["hist"] == 1
 
 
+def test_the_last_word_is_the_last_sent() -> None:
+    """Over a restart descriptions and answers keep their order, whatever number the boot has; of
+    measurements the new ones come first."""
+    for boot in (3, 11):
+        box = outbox()
+        for kind in ("obs", "birth", "res"):
+            box.add(kind, {}, 0.0)
+        box.restart_counting(boot)
+        for kind in ("obs", "birth", "res"):
+            box.add(kind, {}, 1.0)
+        sent = [(m.kind, m.boot) for m in box.due(2.0, hub_ready=True)]
+        assert sent == [
+            ("birth", 7), ("birth", boot), ("res", 7), ("res", boot), ("obs", boot), ("obs", 7),
+        ]  # fmt: skip
+
+
 def test_a_call_is_sent_again_after_5_10_20_seconds() -> None:
     """With the same numbers and a growing `try`, until it is receipted."""
     box = outbox(event_resend_s=(5, 10, 20))

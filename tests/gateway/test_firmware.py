@@ -2,12 +2,9 @@
 
 import asyncio
 import hashlib
-import http.server
-import ssl
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -16,63 +13,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from contract.messages import Firmware
 from contract.signing import sign
 from gateway.firmware import in_window
-from runtime.authority import Authority
-from runtime.clock import SystemClock
 from tests.gateway.conftest import Running, until
+from tests.gateway.firmware_shelf import IMAGE, Shelf, standing_shelf
 from tests.gateway.scripted_hub import ScriptedHub
 
 Power = Callable[..., Running]
 KEY = Ed25519PrivateKey.generate()
-IMAGE = bytes(range(256)) * 2000
-
-
-class Shelf(http.server.BaseHTTPRequestHandler):
-    """Serves IMAGE at any path; `/moved` leaves HTTPS, `/short` breaks off, `/away` is 404."""
-
-    asked: ClassVar[list[tuple[str, str | None]]] = []
-    broken: ClassVar[int] = 0
-
-    def do_GET(self) -> None:
-        """A whole or a part of the image."""
-        span = self.headers.get("Range")
-        type(self).asked.append((self.path, span))
-        if self.path == "/away":
-            self.send_error(404)
-            return
-        if self.path == "/moved":
-            self.send_response(302)
-            self.send_header("Location", "http://127.0.0.1:9/x")
-            self.end_headers()
-            return
-        start = int(span.removeprefix("bytes=").rstrip("-")) if span else 0
-        body = IMAGE[start:]
-        self.send_response(206 if span else 200)
-        if self.path == "/short" and type(self).broken > 0:
-            type(self).broken -= 1
-            body = body[:200_000]
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Quiet."""
 
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """Its address, and the certificate to trust."""
-    Shelf.asked.clear()
-    authority = Authority.prepare(tmp_path / "authority", SystemClock())
-    tls = authority.serve_as(tmp_path / "https", ["127.0.0.1"], SystemClock())
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shelf)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tls.certificate, tls.key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"https://127.0.0.1:{server.server_address[1]}", tmp_path / "authority" / "ca.crt"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with standing_shelf(tmp_path) as standing:
+        yield standing
 
 
 @pytest.fixture
