@@ -143,6 +143,7 @@ async def test_waveforms_reports_and_births_are_taken_again(
         "d": "AA==",
     }
     device.send("wave", wave | {"dev": "patch1"})
+    await until_count(people, "reject", 1)  # events overtake: they go their own way
     device.raw("event", b'{"type":"sos","id":5')
     await until_count(people, "reject", 2)
     await people.execute(
