@@ -19,8 +19,9 @@ CREATE TABLE node_config (
 );
 CREATE INDEX node_config_waiting ON node_config (node_id) WHERE published_revision < revision;
 
+-- For each row: a statement that finds nothing to change must wake nobody, least of all itself.
 CREATE TRIGGER downlink_wanted AFTER INSERT OR UPDATE OF revision ON node_config
-    FOR EACH STATEMENT EXECUTE FUNCTION downlink_wanted();
+    FOR EACH ROW EXECUTE FUNCTION downlink_wanted();
 CREATE INDEX command_of_node ON command (node_id, created_at DESC);
 
 -- Lossy on purpose: the latest of each node are kept.
@@ -119,7 +120,7 @@ CREATE INDEX reject_to_replay ON reject (replay_asked_at)
 CREATE TRIGGER console_wanted AFTER INSERT OR UPDATE ON reject
     FOR EACH STATEMENT EXECUTE FUNCTION console_wanted();
 CREATE TRIGGER console_wanted AFTER INSERT OR UPDATE ON node_config
-    FOR EACH STATEMENT EXECUTE FUNCTION console_wanted();
+    FOR EACH ROW EXECUTE FUNCTION console_wanted();
 -- A reading that a replay brought in: it became known then, however old its message is.
 ALTER TABLE reading ADD COLUMN replayed_at timestamptz;
 ALTER TABLE reading_conflict ADD COLUMN replayed_at timestamptz;

@@ -4,12 +4,13 @@ import asyncio
 import signal
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from contract.messages import Command, Feedback, Plan, Reference
 from downlink.service import _woken
 from firmware_sim.node import SimulatedNode
-from store import command, outbound, plan
+from store import command, configuration, outbound, plan
 from store.plan import plan_status
 from store.pool import Connection
 from tests.downlink.home import NODE, Home, answer, bind, hear, one, prescribe, rings
@@ -226,6 +227,22 @@ async def test_a_stop_that_comes_together_with_work_is_a_stop(steps: int) -> Non
         task.cancel()
         await asyncio.sleep(0.01)
     assert done, "the stop was lost"
+
+
+async def test_downlink_at_rest_wakes_nobody(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """With plan, configuration and command done, its rounds tell nobody, least of all itself."""
+    async with running(fast(database_url, broker)), device(broker) as node:
+        await prescribe(conn, home, "08:00", now=now())
+        await configuration.change(conn, NODE, put={"dev": 1}, by="test", now=now())
+        await node.heard("plan", timeout_s=5.0)
+        await until(lambda: one(conn, "SELECT published_at FROM node_config"))
+        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as ears:
+            await ears.execute("LISTEN downlink")
+            await ears.execute("LISTEN console")
+            told = [n.payload async for n in ears.notifies(timeout=1.5)]
+    assert told == []
 
 
 async def test_a_second_downlink_waits_for_the_first(
