@@ -11,19 +11,20 @@ from care.people import claiming
 from contract import claim_code
 from hub.admin import defaults, output
 from hub.admin.keys import authority_of, sealer_of
-from hub.admin.nodes import NodeId, NoWait, known_node, known_patient, node
+from hub.admin.nodes import NodeId, known_node, known_patient, node
 from hub.admin.reach import (
     HERE,
     REFUSED,
     AsJson,
     Data,
     DatabaseUrl,
+    NoWait,
     RefusedError,
     do,
     end,
     find_hub,
-    say,
     wait_for_broker,
+    wait_for_units,
 )
 from runtime.authority import Issued, UnusableRequestError
 from store import certificate as certificates
@@ -70,18 +71,18 @@ def claim(
         typer.Option(metavar="ID|CODE|NAME", help="Without: the patient's, or the only."),
     ] = None,
     label: Annotated[str, typer.Option(help="Where it stands, for people.")] = "",
+    no_wait: NoWait = False,
     data: Data = HERE,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Bind a unit to a patient or an area; it becomes a node as soon as it asks.
 
-    It prints {"claim_id", "serial", "patient_id", "area_id", "label"}.
+    It returns when the broker lets the unit in. It prints
+    {"claim_id", "serial", "patient_id", "area_id", "label"}.
     """
     printed = _printed(qr, serial, code)
     hub, sealer = find_hub(data, database_url), sealer_of(data)
-    if hub.own_broker is False:
-        say("this hub uses another broker, where units are not followed: the unit cannot ask")
 
     async def work(
         conn: Connection, now: datetime
@@ -96,6 +97,7 @@ def claim(
     place, outcome = do(hub, work)
     if isinstance(outcome, claiming.Denied):
         _end_denied(outcome)
+    wait_for_units(hub, no_wait=no_wait)
     body = {"claim_id": outcome.claim_id, "serial": outcome.serial}
     said = f"unit {outcome.serial} is bound: it becomes a node as soon as it asks"
     output.shown(as_json, body | msgspec.structs.asdict(place), said)

@@ -17,6 +17,7 @@ from hub.admin.reach import (
     Data,
     DatabaseUrl,
     Hub,
+    NoWait,
     RefusedError,
     do,
     find_hub,
@@ -37,9 +38,6 @@ node = typer.Typer(
 
 NodeId = Annotated[str, typer.Option("--node", help="The node's id.")]
 Who = Annotated[str, typer.Option(help="Slot A to H on a device for several people.")]
-NoWait = Annotated[
-    bool, typer.Option("--no-wait", help="Do not wait for the broker to take it over.")
-]
 
 _ADD = """Examples:
 

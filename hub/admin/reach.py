@@ -39,6 +39,9 @@ DatabaseUrl = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object and nothing else, for scripts.")
 ]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Do not wait for the broker to take it over.")
+]
 HERE = Path("hearthbeat-data")
 
 
@@ -133,3 +136,11 @@ def wait_for_broker(hub: Hub, *, timeout_s: float = 5.0) -> None:
 
     if not do(hub, wait):
         say("no hub has taken the credential over to a broker yet: is the hub running?")
+
+
+def wait_for_units(hub: Hub, *, no_wait: bool) -> None:
+    """The same for units, which ask with their claim code; another broker never knows them."""
+    if hub.own_broker is False:
+        say("this hub uses another broker, where units are not followed: no unit can ask there")
+    elif not no_wait:
+        wait_for_broker(hub)

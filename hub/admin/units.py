@@ -21,10 +21,12 @@ from hub.admin.reach import (
     AsJson,
     Data,
     DatabaseUrl,
+    NoWait,
     RefusedError,
     do,
     end,
     find_hub,
+    wait_for_units,
 )
 from store import unit as units
 from store.pool import Connection
@@ -71,6 +73,7 @@ def add(
     qr: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the QR code there: .png or .svg")
     ] = None,
+    no_wait: NoWait = False,
     data: Data = HERE,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
@@ -78,7 +81,8 @@ def add(
     """Make a unit known and print its claim code and factory secret, this once.
 
     The claim code belongs on its label, as text and QR code; the factory secret goes into the
-    unit and nowhere else. It prints {"serial", "maker", "model", "code", "secret", "qr"}.
+    unit and nowhere else. It returns when the broker lets the unit in. It prints
+    {"serial", "maker", "model", "code", "secret", "qr"}.
     """
     _check_picture(qr)
     try:
@@ -90,11 +94,14 @@ def add(
     async def work(conn: Connection, now: datetime) -> None:
         await claiming.add_unit(conn, sealer, made, by=None, now=now)
 
-    do(find_hub(data, database_url), work)
-    if qr is not None:
-        _draw(made.qr, qr)
+    hub = find_hub(data, database_url)
+    do(hub, work)
+    # First what is shown only once, whatever becomes of the waiting.
     body = {**msgspec.structs.asdict(made), "qr": made.qr}
     output.shown(as_json, body, *_lines(made))
+    if qr is not None:
+        _draw(made.qr, qr)
+    wait_for_units(hub, no_wait=no_wait)
 
 
 def _lines(made: MadeUnit) -> list[str]:
@@ -176,11 +183,15 @@ def retire(
 @unit.command("import", epilog=_IMPORT)
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv")],
+    no_wait: NoWait = False,
     data: Data = HERE,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a maker's batch known: all of it, or none and every wrong line is named."""
+    """Make a maker's batch known: all of it, or none and every wrong line is named.
+
+    It returns when the broker lets the units in.
+    """
     made, wrong = read_batch(_text(file))
     for number, reason in wrong:
         typer.echo(f"{file}:{number}: {reason}", err=True)
@@ -197,7 +208,9 @@ def import_(
                     f"{file}:{number}: {one.serial}: {error.message}; nothing was imported"
                 ) from error
 
-    do(find_hub(data, database_url), work)
+    hub = find_hub(data, database_url)
+    do(hub, work)
+    wait_for_units(hub, no_wait=no_wait)
     output.shown(as_json, {"imported": len(made)}, f"{len(made)} units imported")
 
 

@@ -16,6 +16,7 @@ from firmware_sim.robot import signals
 from firmware_sim.robot.claiming import Unit, claim
 from firmware_sim.robot.device import Robot
 from firmware_sim.robot.line import LineEndedError
+from runtime.running import wait_until
 from runtime.settings import parse_broker_url
 from tests.contract_on_mqtt.conftest import LiveHub, Rows, quick
 from tests.contract_on_mqtt.label import read_label
@@ -93,6 +94,7 @@ def replay(hub: LiveHub, node: str, bodies: list[dict[str, Any]]) -> None:
     client.username_pw_set(where.user, where.password)
     client.connect(where.host, where.port)
     client.loop_start()
+    assert wait_until(client.is_connected, 10.0)
     for body in (*bodies, bodies[0] | {"seq": 10_000}):
         kind = body["kind"]
         payload = json.dumps({key: value for key, value in body.items() if key != "kind"})

@@ -13,6 +13,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from hub.credentials import Credentials
 from hub.home import Home
 from runtime.clock import SystemClock
+from runtime.sealing import prepare_key
+from store import credential
+from store.pool import Connection
 from tests.care.cli.test_administration import Hearthbeat
 from tests.fixtures.fix_broker import LiveBroker
 
@@ -63,6 +66,36 @@ async def test_added_then_revoked(data: Path, database_url: str, broker: LiveBro
         follower.cancel()
 
 
+async def test_units_known_at_the_broker(
+    data: Path, database_url: str, broker: LiveBroker, conn: Connection, tmp_path: Path
+) -> None:
+    """`unit add`, `unit import` and `node claim` too return when the broker has taken it over."""
+    prepare_key(Home(data).unit_key)
+    batch = tmp_path / "batch.csv"
+    code = "T60134E6N9"
+    batch.write_text(f"serial,maker,model,code,secret\nHB24-0002,m,x,{code},{'ab' * 16}\n")
+    hub, where = Hearthbeat(None, process=True), ("--data", str(data))
+    await Hearthbeat(database_url)("area", "add", "--name", "Home village")
+    follower = asyncio.create_task(
+        Credentials(broker.server, SystemClock()).follow(database_url), name="credentials"
+    )
+    try:
+        made = (await hub("unit", "add", "--serial", "HB24-0001", *where, "--json")).json
+        await demand_in(broker, "claim-HB24-0001", made["code"])
+        assert (await hub("unit", "import", str(batch), *where)).code == 0
+        await demand_in(broker, "claim-HB24-0002", code)
+        bound = await hub("node", "claim", "--qr", made["qr"], *where)
+        now = await credential.revision(conn)
+        assert (bound.err, now.applied) == ("", now.wanted)
+    finally:
+        follower.cancel()
+
+
+async def demand_in(broker: LiveBroker, user: str, password: str) -> None:
+    """The broker lets this user in, at the first try."""
+    assert await asyncio.to_thread(connects, broker.host, broker.port, user, password)
+
+
 async def test_without_a_hub_it_says_so_and_goes_on(data: Path) -> None:
     """Nobody follows the credentials: the node is made, and the remark is on standard error."""
     noted = json.loads((Home(data).address_file).read_text())
@@ -70,6 +103,9 @@ async def test_without_a_hub_it_says_so_and_goes_on(data: Path) -> None:
     added = await Hearthbeat(None)("node", "add", "--data", str(data), "--json")
     assert added.json["node"]
     assert "another broker" in added.err
+    prepare_key(Home(data).unit_key)
+    unit = await Hearthbeat(None)("unit", "add", "--serial", "HB24-1", "--data", str(data))
+    assert (unit.code, "units are not followed" in unit.err) == (0, True)
 
 
 async def test_it_prints_a_line_to_try_the_node_with(data: Path) -> None:

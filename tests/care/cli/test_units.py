@@ -40,7 +40,9 @@ async def test_a_unit_is_added_once_and_its_label_can_be_read(
     """Code and secret are shown once and not stored in clear; the picture says the QR text."""
     picture = tmp_path / "label.png"
     made = (
-        await hearthbeat("unit", "add", "--serial", SERIAL, "--qr", str(picture), "--json")
+        await hearthbeat(
+            "unit", "add", "--serial", SERIAL, "--qr", str(picture), "--no-wait", "--json"
+        )
     ).json
     assert claim_code.read_qr(made["qr"]) == (SERIAL, made["code"])
     assert read_label(picture) == made["qr"]
@@ -80,7 +82,9 @@ async def test_a_batch_is_imported_whole_or_not_at_all(
     assert secret[:-1] not in refused.err
     assert await unit.every(conn) == []
     file.write_text("\ufeff" + "\n".join([head, *good]) + "\r\n")
-    assert (await hearthbeat("unit", "import", str(file), "--json")).json == {"imported": 3}
+    assert (await hearthbeat("unit", "import", str(file), "--no-wait", "--json")).json == {
+        "imported": 3
+    }
     file.write_text("\n".join([head, "HB24-0077,m,x,T60134E6N9," + secret, good[0]]))
     known = await hearthbeat("unit", "import", str(file))
     assert (known.code, f"{file}:3: HB24-0000" in known.err) == (1, True)
@@ -91,7 +95,7 @@ async def test_a_batch_is_imported_whole_or_not_at_all(
 
 async def test_a_unit_is_bound_and_released(hearthbeat: Hearthbeat, conn: Connection) -> None:
     """By QR text, for a patient; a wrong code is refused, a mistyped one is wrong usage."""
-    made = (await hearthbeat("unit", "add", "--serial", SERIAL, "--json")).json
+    made = (await hearthbeat("unit", "add", "--serial", SERIAL, "--no-wait", "--json")).json
     patient = (await hearthbeat("patient", "add", "--name", "王桂兰", "--json")).json
     whom = ("--patient", str(patient["patient_id"]), "--json")
     other = "T60134E6N9"
@@ -99,7 +103,7 @@ async def test_a_unit_is_bound_and_released(hearthbeat: Hearthbeat, conn: Connec
     assert (wrong.code, wrong.out) == (1, "")
     mistyped = await hearthbeat("node", "claim", "--serial", SERIAL, "--code", "7KM2P", *whom)
     assert mistyped.code == 2
-    bound = (await hearthbeat("node", "claim", "--qr", made["qr"], *whom)).json
+    bound = (await hearthbeat("node", "claim", "--qr", made["qr"], "--no-wait", *whom)).json
     assert (bound["serial"], bound["patient_id"]) == (SERIAL, patient["patient_id"])
     found = await claim.find(conn, bound["claim_id"])
     assert found is not None
