@@ -107,6 +107,13 @@ def show(hub: Hub, console: Console) -> None:
         console.print(f"  password + TLS  {host}:{hub.broker.password_port}", markup=False)
         console.print(f"  certificate     {host}:{hub.broker.certificate_port}", markup=False)
         console.print(f"  authority       {hub.home.ca}", markup=False)
+    else:
+        console.print(
+            "  somebody else's its passwords, claims and certificates are not followed: give"
+        )
+        console.print(
+            "                  it nodes yourself (docs/administration.md); units stay unbound"
+        )
     console.print(f"Data and logs     {hub.home.root}", markup=False)
     if hub.where.tls:
         console.print(f"Certificate       SHA-256 {fingerprint(hub.where.tls.certificate)}")

@@ -3,12 +3,15 @@
 import getpass
 import re
 import subprocess
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from hub.composition import Hub
 from hub.settings import ROOMS, UpSettings
+from hub.up import show
 from runtime import mqtt_probe
 from runtime.free_port import free_port
 from runtime.mosquitto_password import hash_password
@@ -65,3 +68,6 @@ async def test_the_hub_gets_ready_with_the_pages_broker(place, own_broker, empty
     async with Hub(settings) as hub:
         assert hub.not_ready == []
         assert set(hub.keeper.parts) == {"ingest", "downlink"}
+        told = Console(file=StringIO(), width=200)
+        show(hub, told)
+        assert "claims and certificates are not followed" in told.file.getvalue()
