@@ -78,8 +78,7 @@ def claim(
 ) -> None:
     """Bind a unit to a patient or an area; it becomes a node as soon as it asks.
 
-    It returns when the broker lets the unit in. It prints
-    {"claim_id", "serial", "patient_id", "area_id", "label"}.
+    It returns when the broker lets it in: {"claim_id", "serial", "patient_id", "area_id", "label"}.
     """
     printed = _printed(qr, serial, code)
     hub, sealer = find_hub(data, database_url), sealer_of(data)
