@@ -159,7 +159,10 @@ def _bucket(checked: Checked, node: str) -> tuple[str, str]:
 
 
 def _samples(checked: Checked) -> int:
+    """Of what is there, never of what a message only claims: a wrong `n` owes nothing."""
     observation, message = checked.observation, checked.decoded.message
     if observation is not None:
         return len(observation.readings) + sum(len(b.samples) for b in observation.blocks)
-    return message.n * len(message.ch) if isinstance(message, messages.Wave) else 0
+    if checked.chunk is not None and isinstance(message, messages.Wave):
+        return message.n * len(message.ch)
+    return 0

@@ -180,3 +180,17 @@ async def test_ten_thousand_bad_messages_are_told_in_a_few_words(
         assert len(answers) <= 18 * windows
         assert await count(people, "reading") == 5
     other.close()
+
+
+async def test_what_a_waveform_only_claims_is_owed_by_nobody(
+    ingest: None, device: Device, people: Connection
+) -> None:
+    """A chunk that says it has two thousand million samples is refused for that, once; what the
+    node sends next is taken."""
+    await calm(device)
+    wave = {"k": "ecg", "ch": ["I"], "hz": 250, "n": 2**31 - 1, "enc": "i16le", "ep": "r", "cs": 0}
+    device.raw("wave", json.dumps({"v": 0, "boot": 5, "seq": 0, "d": "AAA="} | wave).encode())
+    await until(lambda: [fb for fb in device.feedback() if fb.get("path") == "/n"])
+    flood(device, 1)
+    await until_count(people, "reading", 1)
+    assert [told(device, code) for code in ("E5101", "W5101")] == [[], []]
