@@ -1,6 +1,7 @@
 """From a printed QR code to credentials: the claim over MQTT, seen from the unit."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import time
@@ -15,6 +16,8 @@ from firmware_sim.robot.rotation import make_request
 
 _ANSWER_S: Final = 15.0
 _PATIENCE_S: Final = 15.0
+_ASK_AGAIN_S: Final = 4.0
+_TIMES: Final = 3
 
 
 class Unit(Struct, frozen=True, kw_only=True):
@@ -97,8 +100,17 @@ class Claimant:
         """The same with bytes as they are."""
         before = len(self.answers)
         self._line.publish(f"hh/1/claim/{self.unit.serial}/req", payload)
+        return await self._answer(before, timeout_s)
+
+    async def answer_after(
+        self, earlier: dict[str, Any], timeout_s: float = _ANSWER_S
+    ) -> dict[str, Any]:
+        """The answer that came, or comes, after this one; nothing asked. Raises TimeoutError."""
+        return await self._answer(self.answers.index(earlier) + 1, timeout_s)
+
+    async def _answer(self, before: int, timeout_s: float) -> dict[str, Any]:
         async with asyncio.timeout(timeout_s):
-            while len(self.answers) == before:
+            while len(self.answers) <= before:
                 self._came.clear()
                 await self._came.wait()
         return self.answers[before]
@@ -116,12 +128,15 @@ async def claim(
     LineEndedError, and ValueError when the hub could not prove itself."""
     habits = habits or Habits()
     async with Claimant(unit, at, habits) as claimant:
-        nonce = _nonce(_granted(await claimant.ask({"v": 0, "serial": unit.serial})))
+        nonce = _nonce(_granted(await _first_answer(claimant)))
         key, request = make_request(unit.serial) if certificate else (None, None)
         proof = unit.prove(nonce, request)
         body = {"v": 0, "serial": unit.serial, "nonce": nonce, "proof": proof}
         body |= {"model": "simulated-robot", "fw": "1.0.0"} | ({"csr": request} if request else {})
-        answer = _granted(await claimant.ask(body))
+        answer = await claimant.ask(body)
+        while "nonce" in answer:  # a late answer to a question that was asked again
+            answer = await claimant.answer_after(answer)
+        answer = _granted(answer)
     _check_hub(unit, nonce, answer)
     return Access(
         host=answer.get("host") or at.host,
@@ -133,6 +148,15 @@ async def claim(
         ca=answer.get("ca") or at.ca,
         tls=at.tls or "cert" in answer,
     )
+
+
+async def _first_answer(claimant: Claimant) -> dict[str, Any]:
+    """The answer to asking for a nonce; a question that got lost is asked again."""
+    body = {"v": 0, "serial": claimant.unit.serial}
+    for _ in range(_TIMES - 1):
+        with contextlib.suppress(TimeoutError):
+            return await claimant.ask(body, _ASK_AGAIN_S)
+    return await claimant.ask(body)
 
 
 def _granted(answer: dict[str, Any]) -> dict[str, Any]:

@@ -101,9 +101,10 @@ async def test_a_node_taken_out_of_use(
 ) -> None:
     """From then on nothing of it is stored, whatever the broker still lets through; a call for
     help lands all the same."""
-    async with at_work(conn, database_url, broker, encoding=encoding) as robot:
+    changed = {"identity_ttl_s": 0.1}
+    async with at_work(conn, database_url, broker, encoding=encoding, **changed) as robot:
         await conn.execute(b"UPDATE node SET revoked_at = now()")
-        await asyncio.sleep(1.1)  # identities are believed for a second
+        await asyncio.sleep(0.15)  # identities are believed for so long
         robot.observe([signals.pressure(148, 91, dev="cuff1")])
         await heard(robot, "E4003")
         robot.call()
