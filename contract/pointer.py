@@ -54,6 +54,15 @@ def _path_of_literal(payload: bytes) -> str:
     return pointer(found) if found is not None else ""
 
 
+def of_nul(payload: bytes) -> str:
+    """Where the first text with U+0000 stands; the whole message where that cannot be told."""
+    try:
+        found = _find(read(payload), lambda value: isinstance(value, str) and "\x00" in value)
+    except RecursionError:  # its depth was not checked yet
+        return ""
+    return pointer(found) if found is not None else ""
+
+
 def _finite(value: float) -> bool:
     return math.isfinite(value)
 

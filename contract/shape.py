@@ -3,6 +3,9 @@
 import re
 from typing import Final
 
+import msgspec
+
+from contract import pointer
 from contract.errors import refused
 
 MAX_PACKET: Final = 131_072
@@ -28,7 +31,7 @@ def check(payload: bytes) -> None:
         _check_utf8(payload)
     escaped = b"\\" in payload
     if escaped and b"\\u0000" in payload.replace(b"\\\\", b""):
-        raise refused("E2009")
+        raise refused("E2009", pointer.of_nul(payload))
     if payload.count(b"[") + payload.count(b"{") > MAX_DEPTH:
         _check_depth(_ESCAPE.sub(b"", payload) if escaped else payload)
 
@@ -42,7 +45,16 @@ def _check_start(payload: bytes) -> None:
     if first[0] == _BRACE:
         return
     got = payload[:64].decode("ascii", "backslashreplace")
-    raise refused("E2008" if first in b'["-0123456789tfn' else "E2001", got=got)
+    raise refused("E2008" if first == b"[" or _is_json(payload) else "E2001", got=got)
+
+
+def _is_json(payload: bytes) -> bool:
+    """Whether it is JSON at all: `false` is, a line of CSV that begins with a digit is not."""
+    try:
+        msgspec.json.decode(payload)
+    except (msgspec.DecodeError, ValueError):
+        return False
+    return True
 
 
 def _check_utf8(payload: bytes) -> None:

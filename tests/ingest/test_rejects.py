@@ -50,7 +50,7 @@ REFUSED = [
     ("CBOR cut short", "obs", b"\xa1\x61v", "E2010", "", False),
     ("deep", "obs", b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}", "E2003", "", False),
     ("NaN", "obs", changed().replace(b"148", b"NaN"), "E2004", "/ser/0/c/sys/0", False),
-    ("NUL", "obs", changed(clk="a\x00"), "E2009", "", True),
+    ("NUL", "obs", changed(clk="a\x00"), "E2009", "/clk", True),
     ("no seq", "obs", changed(seq=None), "E2102", "/seq", False),
     ("wrong type", "obs", changed(ser="none"), "E2101", "/ser", True),
     ("text for a number", "obs", changed(ser=[BP | {"c": {"sys": ["148"], "dia": [91]}}]), "E2101",
