@@ -184,7 +184,8 @@ class Device:
             self.note("wanted", body["id"])
             return self.answer(body["id"], st="accepted")
         if body["op"] == "speak":
-            print(body["args"]["text"]["en"], flush=True)
+            text = body["args"]["text"]  # one for all, or one for each language
+            print(text if isinstance(text, str) else text["en"], flush=True)
             return self.answer(body["id"], st="ok")
         return self.answer(body["id"], st="unsupported")
 

@@ -110,6 +110,8 @@ def test_a_command_is_carried_out_once(desk: Desk) -> None:
         until(lambda: '"sys": 120' in json.dumps(readings(desk)), 20, "it is there")
         desk.run("hearthbeat node command --node $NODE --op measure_now --arg k=bp >/dev/null")
         assert "measure" in device.stdout.readline()
+        desk.run("hearthbeat node command --node $NODE --op speak --arg text=Hello >/dev/null")
+        assert device.stdout.readline() == "Hello\n"
         device.stdin.write("133 81 72\n")
         device.stdin.close()
         assert device.wait(30) == 0
