@@ -85,8 +85,10 @@ UPDATE firmware_notice SET cleared_at = %(now)s
 WHERE node_id = %(node_id)s AND firmware_id = %(firmware_id)s AND cleared_at IS NULL
 
 -- name: progressed
--- What the device last made of a version it was told of.
+-- What the device last made of a version it was told of. Installed stays installed: progress that
+-- was held back on the way says nothing new.
 UPDATE firmware_notice notice SET state = %(state)s, progress = %(progress)s, detail = %(detail)s,
     answered_at = %(at)s
 FROM firmware WHERE firmware.id = notice.firmware_id AND firmware.version = %(version)s
   AND notice.node_id = %(node_id)s AND coalesce(notice.answered_at <= %(at)s, true)
+  AND NOT coalesce(notice.state = 'ok' AND %(state)s = 'accepted', false)

@@ -158,6 +158,20 @@ async def test_progress_is_the_devices_last_word(conn: Connection) -> None:
     assert (listed.told, listed.ok, listed.failed) == (1, 0, 1)
 
 
+async def test_installed_stays_installed(conn: Connection) -> None:
+    """Progress that was held back on the way and comes after the end changes nothing."""
+    await build(conn)
+    await born(conn)
+    await announce(conn)
+    (row,) = await waiting(conn)
+    await firmware.told(conn, row, now=NOW)
+    await hear(conn, result("fw:2.5.0", "ok", NOW, out={"progress": 100}))
+    await hear(conn, result("fw:2.5.0", "accepted", NOW + DAY, out={"progress": 40}))
+    await round_of(conn, NOW + DAY)
+    (said,) = await firmware.notices_of_node(conn, NODE)
+    assert (said.state, said.progress) == ("ok", 100)
+
+
 @pytest.mark.parametrize(
     ("out", "progress", "why"),
     [
