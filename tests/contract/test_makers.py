@@ -87,6 +87,7 @@ def test_the_python_device_does_what_its_page_says(desk: Desk) -> None:
 def test_the_python_device_keeps_what_it_could_not_send(desk: Desk) -> None:
     """Measured without a network and then killed, it sends the reading when it is back."""
     device = 'python3 "$DOCS/device.py" m2.db'
+    desk.run("export NODE PASSWORD HOST PORT")
     desk.run(f"printf '141 90 70\\n' | PORT=9 timeout 2 {device} 2>&1 || true")
     desk.run(f"{device} </dev/null")
     values = [r["values"] for r in readings(desk)]
