@@ -230,7 +230,8 @@ def _read(serial: str, payload: bytes) -> ClaimRequest:
     try:
         request = decode_claim(payload)
     except Refused as error:
-        raise _No("E4107", f"{error.defect.code} at '{error.defect.path}'") from error
+        bad = error.defect
+        raise _No("E4107", f"{bad.code} at '{bad.path}': {bad.msg}") from error
     if request.serial != serial:
         raise _No("E4107", "serial is not that of the topic")
     return request

@@ -84,6 +84,8 @@ async def test_what_a_unit_says_wrong(hub: LiveHub, encoding: str) -> None:
         check(await proven(claimant, csr=request[:-60]), unit, "E4105")
         for payload in (b"", b"[]", b"\xa1", to_bytes({"serial": "SN-other"}, encoding)):
             check(await claimant.ask_raw(payload), unit, "E4107")
+        nameless = await claimant.ask_raw(to_bytes({"model": "G2"}, encoding))
+        assert nameless["msg"] == "E2102 at '/serial': the key serial is missing"
         check(await proven(claimant, proof="0" * 64), unit, "E4103")
         given = await proven(claimant)
         again = {"serial": unit.serial, "nonce": "0" * 32, "proof": unit.sign(unit.serial, "0")}
