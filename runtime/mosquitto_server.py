@@ -29,7 +29,8 @@ _PROBE: Final = "hub-probe"
 _USUAL: Final = {"password_port": 8884, "certificate_port": 8883}
 
 # max_queued_*: 0 is no limit; with one, Mosquitto drops and tells the publisher success.
-# max_packet_size, never message_size_limit: the latter acknowledges what it throws away.
+# max_packet_size, never message_size_limit: the latter acknowledges what it throws away. It is the
+# largest payload of HH/1 and 4 KiB: who is a little over it is told so (E5001), not cut off.
 _CONFIGURATION = """\
 # Written at every start.
 per_listener_settings false
@@ -43,7 +44,7 @@ persistent_client_expiration 1d
 max_queued_messages 0
 max_queued_bytes 0
 max_inflight_messages 1500
-max_packet_size 131072
+max_packet_size 135168
 set_tcp_nodelay true
 sys_interval 10
 log_dest stderr

@@ -22,6 +22,8 @@ from contract.specification.tables import NOTHING, rows
 
 # The factory secret of the worked example.
 SECRET = bytes(range(16))
+# What the broker takes: the largest payload with its topic and headers.
+_PACKET = shape.MAX_PACKET + 4096
 _ENVELOPE = frozenset(KEYS["Envelope"])
 
 
@@ -143,7 +145,8 @@ def limits() -> str:
     """How large things may be."""
     return rows(
         ["what", "limit"],
-        ["payload", f"{shape.MAX_PACKET:,} bytes with its topic; 32 KiB is a good size"],
+        ["payload", f"{shape.MAX_PACKET:,} bytes, beyond it E5001; 32 KiB is a good size"],
+        ["packet", f"{_PACKET:,} bytes with topic and headers, beyond it the connection ends"],
         ["series in a message", str(codec.MAX_SERIES)],
         ["values in a message", f"{codec.MAX_SAMPLES:,}"],
         ["nesting", str(shape.MAX_DEPTH)],

@@ -2,47 +2,25 @@
 means on a broker and a database of the test's own, with ingest in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from contract.acl import ACL
 from contract.errors import ERRORS
 from firmware_sim.robot import signals
 from firmware_sim.robot.access import Access
 from firmware_sim.robot.device import Robot
 from firmware_sim.robot.encoding import to_bytes
-from runtime.mosquitto_server import MosquittoServer
 from store.pool import Connection
 from tests.contract_on_mqtt.conftest import QUICK, Rows, quick
-from tests.fixtures.fix_broker import SERVICES, LiveBroker
-from tests.fixtures.fix_place import short_lived_directory
+from tests.fixtures.fix_broker import LiveBroker
 from tests.ingest.conftest import NODE, running, settle_people
 from tests.ingest.conftest import quick as quick_settings
 
 PROVOKED = ("E4002", "E4003", "E5001", "E5101", "E9001", "E9002", "W5101")
 BOTH = pytest.mark.parametrize("encoding", ["json", "cbor"])
-
-
-class RoomyServer(MosquittoServer):
-    """A broker that lets larger packets through than the specification allows."""
-
-    def _configuration_text(self) -> str:
-        return super()._configuration_text().replace("131072", "1000000")
-
-
-@pytest.fixture
-def roomy_broker() -> Iterator[LiveBroker]:
-    """A broker of somebody else, set up too generously."""
-    with short_lived_directory("roomy") as home:
-        server = RoomyServer(home, acl=ACL, services=SERVICES)
-        server.start()
-        try:
-            yield LiveBroker(server)
-        finally:
-            server.stop()
 
 
 @asynccontextmanager
@@ -115,10 +93,10 @@ async def test_a_node_taken_out_of_use(
 
 @BOTH
 async def test_a_payload_that_is_too_large(
-    conn: Connection, database_url: str, roomy_broker: LiveBroker, encoding: str
+    conn: Connection, database_url: str, broker: LiveBroker, encoding: str
 ) -> None:
-    """It is refused whole; the next good message is stored."""
-    async with at_work(conn, database_url, roomy_broker, encoding=encoding) as robot:
+    """Our own broker lets it through. It is refused whole; the next good message is stored."""
+    async with at_work(conn, database_url, broker, encoding=encoding) as robot:
         large = {"v": 0, "boot": 1, "seq": 0, "rc": 1, "ser": [], "x_fill": "x" * 131_072}
         robot.raw("obs", to_bytes(large, encoding))
         told = await heard(robot, "E5001")
