@@ -4,8 +4,8 @@ from msgspec import Struct
 
 from contract import topics
 
-_SENDS = ("birth", "state", "obs", "event", "ack", "res", "time")
-_HEARS = ("plan", "reminder", "cmd", "time", "fb")
+_SENDS = ("birth", "state", "obs", "wave", "event", "ack", "res", "config", "diag", "time")
+_HEARS = ("plan", "reminder", "cmd", "config", "fw", "time", "fb")
 
 
 class Topics(Struct, frozen=True):
