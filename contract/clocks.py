@@ -70,8 +70,9 @@ class Timeline:
         return Instant(from_millis(claim), self._clock, None, old, self._timed)
 
     def place_run(self, span_ms: int) -> Instant:
-        """The start of a run of samples over `span_ms`; without `t` it ends at its arrival."""
-        back = timedelta(milliseconds=min(span_ms, OLD_MS))
+        """The start of a run of samples over `span_ms`; without `t` it ends at its arrival, and so
+        does one whose time cannot be: no sample is ever later, however long the run."""
+        back = timedelta(milliseconds=span_ms)
         if not self._timed and self._base is not None:
             return Instant(self.received_at - back, self._clock, None, None, anchored=False)
         start = self.place(0, back)

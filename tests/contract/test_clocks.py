@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from contract import codec
+from contract import codec, fast_path
 from contract.clocks import occurred
 from contract.instants import EPOCH, from_millis, to_millis
 from contract.messages import Event, Obs
@@ -181,6 +183,44 @@ def test_a_block_that_runs_into_the_future_is_untrusted() -> None:
         from_millis(NOW_MS),
     )
     assert [w.code for w in result.warnings] == ["W3201"]
+
+
+@pytest.mark.parametrize("envelope", [{"t": NOW_MS + DAY}, {"t": 0}, {"up": 5}, {}], ids=str)
+def test_a_run_of_years_ends_at_its_arrival(envelope: dict[str, Any]) -> None:
+    """Two thousand days with a clock that cannot be, or without one."""
+    (block,) = seen([{"k": "steps", "dt": DAY, "y": [1] * 2000}], **envelope).blocks
+    assert block.start_at == NOW - timedelta(days=1999)
+
+
+@given(
+    st.one_of(
+        st.none(),
+        st.integers(-(2**53), 2**53),
+        st.integers(NOW_MS - 400 * DAY, NOW_MS + 400 * DAY),
+        st.integers(NOW_MS - 130_000, NOW_MS + 130_000),
+    ),
+    st.one_of(st.none(), st.integers(0, 2**53)),
+    st.one_of(st.integers(1, DAY), st.integers(1, SECOND), st.just(DAY)),
+    st.integers(1, 2000),
+)
+def test_no_sample_of_a_block_is_in_the_future(
+    t: int | None, up: int | None, dt: int, length: int
+) -> None:
+    """Whatever clock, step and length: no sample is later than the hub's time and 120 s, and the
+    short way and the long one agree on it."""
+    message = {"v": 0, "boot": 1, "seq": 1, "ser": [{"k": "pr", "dt": dt, "y": [70] * length}]}
+    message |= {key: value for key, value in (("t", t), ("up", up)) if value is not None}
+    payload = json.dumps(message).encode()
+    obs = codec.decode("obs", payload)
+    assert isinstance(obs, Obs)
+    ways = [observe(obs, received_at=NOW)]
+    proven = fast_path.prove(payload, NOW)
+    if proven is not None:
+        ways.append(proven.observation())
+    for way in ways:
+        (block,) = way.blocks
+        last = to_millis(block.start_at) + (len(block.samples) - 1) * block.step_ms
+        assert last <= NOW_MS + 120_000
 
 
 @pytest.mark.parametrize(
