@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contract import messages
 from ingest.entry import Checked, Entry, Outcome
 from ingest.owner import PSEUDONYM
-from ingest.placing import place
+from ingest.placing import clears, place
 from store import identity
 from store.identity import Declared, NodeIdentity
 from store.line import Line
@@ -31,6 +31,7 @@ class Identifier:
         """The entries of a batch, in its order. Raises UnavailableError."""
         births = [c for c in batch if isinstance(c.decoded.message, messages.Birth)]
         await self._register(_declared(births))
+        self._doubt(batch)
         await self._look_up(_node_ids(batch))
         await self._register(self._missing_selves(batch))
         await self._look_up(_node_ids(batch))
@@ -42,6 +43,12 @@ class Identifier:
         for outcome in outcomes:
             if outcome.entry.birth is not None:
                 self._nodes.pop(outcome.entry.birth.node_id, None)
+
+    def _doubt(self, batch: Iterable[Checked]) -> None:
+        """What is retained is cleared the moment a node leaves: too soon to believe what was."""
+        for checked in batch:
+            if clears(checked.decoded):
+                self._nodes.pop(checked.decoded.node or "", None)
 
     def _node(self, node_id: str | None) -> NodeIdentity | None:
         known = self._nodes.get(node_id or "")

@@ -9,6 +9,7 @@ from contract import messages
 from contract.clocks import occurred
 from contract.errors import Defect, defect
 from contract.instants import from_millis
+from contract.topics import RETAINED_UP
 from contract.unknown_keys import unknown_keys
 from ingest import reporting
 from ingest.entry import Checked, Decoded, Entry
@@ -50,11 +51,19 @@ def place(checked: Checked, node: NodeIdentity | None, people: Mapping[str, int]
     if said.node is None:
         return entry
     if node is None or node.revoked:
+        if clears(said):
+            return msgspec.structs.replace(entry, defects=(), warnings=(), key=None, let_go=True)
         reason = defect("E4002" if node is None else "E4003", "")
         return msgspec.structs.replace(entry, defects=(reason,), key=None)
     if entry.let_go:
         return entry
     return _understood(entry, checked, node, people)
+
+
+def clears(said: Decoded) -> bool:
+    """Nothing, on a topic whose last word is retained: it takes that word from the broker. The hub
+    itself does so when a node leaves it."""
+    return not said.arrival.payload and said.kind in RETAINED_UP
 
 
 def _developing(said: Decoded, node: NodeIdentity | None) -> bool:
