@@ -41,6 +41,11 @@ def ordinals(
     return found
 
 
+def record_of(ordinal: int) -> int | None:
+    """The device's own record number in an ordinal; None where it said none."""
+    return ordinal & ((1 << RECORD_BITS) - 1) or None if ordinal > 0 else None
+
+
 def _by_place(place: tuple[int, int, int, int]) -> int:
     """62 bits of a hash, below zero: no record number and no count is ever negative."""
     digest = hashlib.blake2b(repr(place).encode(), digest_size=8).digest()

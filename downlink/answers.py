@@ -115,6 +115,7 @@ async def _command_answered(conn: Connection, item: ResultItem) -> None:
             item.command_id,
             state=state,
             out=item.out,
+            message=item.message,
             session_id=item.session_id,
             at=item.received_at,
         )

@@ -104,6 +104,7 @@ def _block(
         patient_id=owner(node, b.dev, b.who, b.start_at, people),
         flags=b.flags,
         clock=b.clock,
+        claimed_at=b.claimed_at,
         who=b.who,
         context=b.context,
         node_id=node.node_id,

@@ -220,4 +220,5 @@ def _result(said: Decoded, result: messages.Result) -> ResultItem:
         out=result.out,
         session_id=result.ses,
         received_at=said.arrival.received_at,
+        message=result.msg,
     )

@@ -14,7 +14,7 @@ _SQL = queries("block")
 
 _TYPES: Final = (
     *("int4", "int8", "text", "timestamptz", "int2", "int4", "float4[]", "int2[]", "int8"),
-    *("int4", "text", "text", "text", "text", "int8", "int8", "timestamptz"),
+    *("int4", "text", "timestamptz", "text", "text", "text", "int8", "int8", "timestamptz"),
 )
 
 
@@ -31,6 +31,7 @@ class BlockRow(Struct, frozen=True, kw_only=True):
     patient_id: int | None
     flags: int
     clock: str
+    claimed_at: datetime | None = None
     who: str | None
     context: dict[str, Any] | None
     node_id: str
@@ -76,5 +77,5 @@ def _as_copied(n: int, r: BlockRow) -> tuple[object, ...]:
     identity = (n, r.device_id, r.kind, r.start_at, r.part, r.step_ms)
     quality = None if r.quality is None else list(r.quality)
     context = msgspec.json.encode(r.context).decode() if r.context else None
-    said = (list(r.samples), quality, r.patient_id, r.flags, r.clock, r.who, context)
+    said = (list(r.samples), quality, r.patient_id, r.flags, r.clock, r.claimed_at, r.who, context)
     return (*identity, *said, r.node_id, r.boot, r.seq, r.received_at)

@@ -58,6 +58,7 @@ class Command(Struct, frozen=True, kw_only=True):
     published_at: datetime | None
     state: str
     out: dict[str, Any] | None
+    message: str | None
     session_id: str | None
     answered_at: datetime | None
 
@@ -150,6 +151,7 @@ async def answered(
     *,
     state: str,
     out: dict[str, Any],
+    message: str | None = None,
     session_id: str | None,
     at: datetime,
 ) -> None:
@@ -160,6 +162,7 @@ async def answered(
             "command_id": command_id,
             "state": state,
             "out": Jsonb(out),
+            "message": message,
             "session_id": session_id,
             "at": at,
         },

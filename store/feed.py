@@ -88,6 +88,7 @@ class ResultItem(Struct, frozen=True, tag_field="item", tag="result", kw_only=Tr
     out: dict[str, Any]
     session_id: str | None
     received_at: datetime
+    message: str | None = None
 
 
 class StateItem(Struct, frozen=True, tag_field="item", tag="state", kw_only=True):

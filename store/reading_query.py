@@ -89,6 +89,7 @@ class Block(Struct, frozen=True, kw_only=True):
     quality: list[int | None] | None
     flags: int
     clock: str
+    claimed_at: datetime | None
     who: str | None
     context: dict[str, Any] | None
     node_id: str

@@ -29,7 +29,8 @@ class NewCommand(Asked):
 class CommandBody(Told):
     """A command. `state`: queued, sent, accepted, then ok, error, busy, unsupported or expired.
 
-    `out` is the device's answer; `session_id` names what was measured for it.
+    `out` is the device's answer, `message` what it said of it in words; `session_id` names what was
+    measured for it.
     """
 
     id: str
@@ -43,6 +44,7 @@ class CommandBody(Told):
     published_at: datetime | None
     state: str
     out: dict[str, Any] | None
+    message: str | None
     session_id: str | None
     answered_at: datetime | None
 

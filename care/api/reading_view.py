@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from care.api.shapes import Number, Told, number
+from contract.identity import record_of
 from contract.vitals import VITALS, Vital, flag_names
 from store.reading_query import Block, Conflict, Stored
 
@@ -23,7 +24,10 @@ class ConflictBody(Told):
 
 
 class ReadingBody(Told):
-    """One reading. `values` and `units` are by part; `unit` is that of the first part."""
+    """One reading. `values` and `units` are by part; `unit` is that of the first part.
+
+    `record` is the number the device gave it, null without one.
+    """
 
     kind: str
     measured_at: datetime
@@ -41,7 +45,7 @@ class ReadingBody(Told):
     model: str | None
     who: str | None
     session: str | None
-    record: int
+    record: int | None
     context: dict[str, Any] | None
     original: dict[str, Any] | None
     boot: int
@@ -64,6 +68,7 @@ class BlockBody(Told):
     quality: list[int | None] | None
     flags: list[str]
     clock: str
+    claimed_at: datetime | None
     received_at: datetime
     stored_at: datetime
     node: str
@@ -115,7 +120,7 @@ def reading(row: Stored, conflicts: Sequence[Conflict]) -> ReadingBody:
         model=row.model,
         who=row.who,
         session=row.session_id,
-        record=row.ordinal,
+        record=record_of(row.ordinal),
         context=row.context,
         original=row.original,
         boot=row.boot,
@@ -152,6 +157,7 @@ def block(row: Block) -> BlockBody:
         quality=row.quality,
         flags=flag_names(row.flags),
         clock=row.clock,
+        claimed_at=row.claimed_at,
         received_at=row.received_at,
         stored_at=row.stored_at,
         node=row.node_id,

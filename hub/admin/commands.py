@@ -83,7 +83,7 @@ def command_(
 ) -> None:
     """Tell a node to do something. The device asks, the person starts: nothing begins by itself.
 
-    It prints {"id", "node_id", "op", "args", "state", "out", "expires_at", …}.
+    It prints {"id", "node_id", "op", "args", "state", "out", "message", "expires_at", …}.
     """
     args = _args(op, arg)
     hub = find_hub(data, database_url)
@@ -153,6 +153,8 @@ def _patience(found: Command) -> datetime:
 def _show(found: Command, as_json: bool) -> None:
     body = {**msgspec.structs.asdict(found), "args": told_args(found)}
     lines = [f"command {found.id} ({found.op}) is {found.state}"]
+    if found.message:
+        lines.append(f"the device says: {found.message}")
     if found.out:
         lines.append(json.dumps(found.out, ensure_ascii=False))
     if found.state == "queued":

@@ -121,6 +121,11 @@ CREATE TRIGGER console_wanted AFTER INSERT OR UPDATE ON reject
     FOR EACH STATEMENT EXECUTE FUNCTION console_wanted();
 CREATE TRIGGER console_wanted AFTER INSERT OR UPDATE ON node_config
     FOR EACH ROW EXECUTE FUNCTION console_wanted();
+-- The start a device said with a clock that is not trusted; the block is at another one.
+ALTER TABLE block ADD COLUMN claimed_at timestamptz;
+-- What the device said of its answer, in words.
+ALTER TABLE command ADD COLUMN message text;
+
 -- A reading that a replay brought in: it became known then, however old its message is.
 ALTER TABLE reading ADD COLUMN replayed_at timestamptz;
 ALTER TABLE reading_conflict ADD COLUMN replayed_at timestamptz;

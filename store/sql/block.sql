@@ -2,8 +2,8 @@
 -- Where a writer's connection puts blocks before they are merged; empty after every transaction.
 CREATE TEMP TABLE IF NOT EXISTS incoming_block (
     n integer, device_id bigint, kind text, start_at timestamptz, part smallint, step_ms integer,
-    samples real[], quality smallint[], patient_id bigint, flags integer, clock text, who text,
-    context text, node_id text, boot bigint, seq bigint, received_at timestamptz
+    samples real[], quality smallint[], patient_id bigint, flags integer, clock text,
+    claimed_at timestamptz, who text, context text, node_id text, boot bigint, seq bigint, received_at timestamptz
 ) ON COMMIT DELETE ROWS
 
 -- name: copy
@@ -13,10 +13,10 @@ COPY incoming_block FROM STDIN (FORMAT BINARY)
 -- name: insert
 -- What was not there yet, the first of each identity; sorted, so that writers cannot deadlock.
 INSERT INTO block (device_id, kind, start_at, part, step_ms, samples, quality, patient_id, flags,
-    clock, who, context, node_id, boot, seq, received_at)
+    clock, claimed_at, who, context, node_id, boot, seq, received_at)
 SELECT DISTINCT ON (device_id, kind, start_at, part)
     device_id, kind, start_at, part, step_ms, samples, quality, patient_id, flags,
-    clock::clock_quality, who, context::jsonb, node_id, boot, seq, received_at
+    clock::clock_quality, claimed_at, who, context::jsonb, node_id, boot, seq, received_at
 FROM incoming_block
 ORDER BY device_id, kind, start_at, part, n
 ON CONFLICT DO NOTHING

@@ -8,13 +8,13 @@ ON CONFLICT (id) DO NOTHING
 -- name: find
 -- One command of a node.
 SELECT id, node_id, op, args, episode_id, created_by, created_at, expires_at, published_at, state,
-       out, session_id, answered_at
+       out, message, session_id, answered_at
 FROM command WHERE id = %(command_id)s AND node_id = %(node_id)s
 
 -- name: of_node
 -- The latest commands of a node.
 SELECT id, node_id, op, args, episode_id, created_by, created_at, expires_at, published_at, state,
-       out, session_id, answered_at
+       out, message, session_id, answered_at
 FROM command WHERE node_id = %(node_id)s ORDER BY created_at DESC, id LIMIT %(limit)s
 
 -- name: waiting
@@ -36,7 +36,7 @@ WHERE id = %(command_id)s AND node_id = %(node_id)s FOR UPDATE
 
 -- name: answered
 -- What the device said last.
-UPDATE command SET state = %(state)s, out = %(out)s, answered_at = %(at)s,
+UPDATE command SET state = %(state)s, out = %(out)s, message = %(message)s, answered_at = %(at)s,
     session_id = coalesce(%(session_id)s, session_id)
 WHERE id = %(command_id)s
 

@@ -50,7 +50,7 @@ ORDER BY id
 -- name: blocks
 -- A patient's dense series, newest first.
 SELECT block.device_id, block.kind, block.start_at, block.part, block.step_ms, block.samples,
-       block.quality, block.flags, block.clock::text AS clock, block.who, block.context,
+       block.quality, block.flags, block.clock::text AS clock, block.claimed_at, block.who, block.context,
        block.node_id, device.dev, device.model, block.received_at, block.stored_at
 FROM block LEFT JOIN device ON device.id = block.device_id
 WHERE block.patient_id = %(patient_id)s

@@ -88,11 +88,15 @@ async def test_a_command_is_answered_step_by_step(conn: Connection) -> None:
     await hear(conn, result("c1", "accepted", NOW + 2 * SECOND))
     await round_of(conn, NOW + 3 * SECOND)
     assert await state_of(conn) == "accepted"
-    await hear(conn, result("c1", "ok", NOW + 90 * SECOND, session_id="s1", out={"sys": 150}))
+    await hear(
+        conn,
+        result("c1", "ok", NOW + 90 * SECOND, session_id="s1", out={"sys": 150}, message="done"),
+    )
     await hear(conn, result("c1", "error", NOW + 91 * SECOND))
     await round_of(conn, NOW + 92 * SECOND)
     assert await state_of(conn) == "ok"
     assert await one(conn, "SELECT session_id FROM command") == "s1"
+    assert await one(conn, "SELECT message FROM command") == "done"
     assert await one(conn, "SELECT out ->> 'sys' FROM command") == "150"
 
 

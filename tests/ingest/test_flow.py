@@ -222,7 +222,7 @@ async def test_answers_and_results_go_to_the_feed(
     ]
     sent = device.send("ack", {"t": at, "acks": acks})
     device.send("ack", sent)
-    device.send("res", {"id": "c9", "st": "ok", "out": {"answer": "yes"}, "ses": "s1"})
+    device.send("res", {"id": "c9", "st": "ok", "out": {"answer": "yes"}, "ses": "s1", "msg": "ok"})
     await until_count(people, "message", 2)
     await until(device.receipts)
     answers = [i for i in await feed_items(people) if isinstance(i, feed.AnswerItem)]
@@ -231,8 +231,8 @@ async def test_answers_and_results_go_to_the_feed(
         ("r7-a", "taken", "voice", at - 5000),
         ("plan:4", "received", None, at),
     ]
-    assert [(r.command_id, r.out, r.session_id) for r in results] == [
-        ("c9", {"answer": "yes"}, "s1")
+    assert [(r.command_id, r.out, r.session_id, r.message) for r in results] == [
+        ("c9", {"answer": "yes"}, "s1", "ok")
     ]
 
 

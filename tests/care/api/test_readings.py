@@ -1,12 +1,13 @@
 """What was measured over HTTP: values by part, order, pages, conflicts, blocks, loose ends."""
 
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
+from contract.identity import Sample, ordinals
 from contract.vitals import FLAGS
 from runtime.clock import ManualClock
 from store import block, device, reading
@@ -110,7 +111,7 @@ async def test_newest_first_in_pages_without_gap_or_repeat(
     rows = [await measured.row(minutes, 120.0, 80.0) for minutes in range(6)]
     rows += [await measured.row(3, 130.0, 80.0, ordinal=n) for n in (1, 2)]
     await measured.store(*rows)
-    seen: list[tuple[str, int]] = []
+    seen: list[tuple[str, int | None]] = []
     until: str | None = ""
     while until is not None:
         page = await readings(api, village, f"?limit=2{until and f'&until={until}'}")
@@ -118,6 +119,20 @@ async def test_newest_first_in_pages_without_gap_or_repeat(
         until = page["next_until"]
     assert len(seen) == len(set(seen)) == 8
     assert [at for at, _ in seen] == sorted((at for at, _ in seen), reverse=True)
+
+
+async def test_only_the_number_of_the_device_is_its_record(
+    api: Caller, village: Village, measured: Measured
+) -> None:
+    """The hub's own counting in the identity is nobody's record, and no number of JavaScript."""
+    own = ordinals([Sample(0, 0, anchored=True)] * 2, record=7, place=(1, 0, 0))
+    placed = ordinals([Sample(0, 0, anchored=False)], record=None, place=(1, 0, 0))
+    told = (0, *own, *placed)
+    await measured.store(
+        *[await measured.row(n, 120.0, 80.0, ordinal=each) for n, each in enumerate(told)]
+    )
+    found = (await readings(api, village))["readings"]
+    assert [one["record"] for one in found] == [None, 7, 7, None]
 
 
 async def test_a_span_includes_its_start_and_not_its_end(
@@ -176,7 +191,8 @@ async def test_blocks_have_nulls_for_missing_samples(
         quality=None,
         patient_id=village.patients["zhang"],
         flags=FLAGS["motion"].mask,
-        clock="ntp",
+        clock="untrusted",
+        claimed_at=datetime(2020, 1, 1, tzinfo=UTC),
         who=None,
         context=None,
         node_id=village.nodes["zhang"],
@@ -190,6 +206,7 @@ async def test_blocks_have_nulls_for_missing_samples(
     path = f"/api/patients/{village.patients['zhang']}/blocks?kind=spo2"
     (told,) = (await api.get("doctor", path)).json()["blocks"]
     assert told["samples"] == [97, None, 95.5]
+    assert (told["clock"], told["claimed_at"]) == ("untrusted", "2020-01-01T00:00:00Z")
     assert (told["part"], told["unit"], told["flags"]) == ("spo2", "%", ["motion"])
     assert told["end_at"] == (start + timedelta(seconds=3)).isoformat()[:19] + "Z"
     assert not any(isinstance(s, float) and math.isnan(s) for s in told["samples"])

@@ -54,7 +54,13 @@ async def test_a_command_is_waited_for(hub: Hearthbeat, conn: Connection) -> Non
             await asyncio.sleep(0.05)
         out = {"lines": 3}
         await command.answered(
-            conn, waiting[0].id, state=state, out=out, session_id=None, at=datetime.now(UTC)
+            conn,
+            waiting[0].id,
+            state=state,
+            out=out,
+            message="the cuff is loose",
+            session_id=None,
+            at=datetime.now(UTC),
         )
 
     for state, code in (("ok", 0), ("error", 4), ("busy", 5), ("unsupported", 6), ("expired", 7)):
@@ -62,6 +68,7 @@ async def test_a_command_is_waited_for(hub: Hearthbeat, conn: Connection) -> Non
         assert ran.code == code
         assert f'"state": "{state}"' in ran.out
         assert '"out": {"lines": 3}' in ran.out
+        assert '"message": "the cuff is loose"' in ran.out
 
 
 async def test_a_command_that_cannot_be_is_refused(hub: Hearthbeat) -> None:
