@@ -166,16 +166,25 @@ def _state(line: units.UnitLine) -> str:
 
 @unit.command("retire", epilog="Example:\n\nhearthbeat unit retire --serial HB24-0001")
 def retire(
-    serial: Serial, data: Data = HERE, database_url: DatabaseUrl = None, as_json: AsJson = False
+    serial: Serial,
+    no_wait: NoWait = False,
+    data: Data = HERE,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Take a unit out for ever: its claim code opens nothing any more. Its node stays."""
+    """Take a unit out for ever: its claim code opens nothing any more. Its node stays.
+
+    It returns when the broker lets the unit in no more.
+    """
 
     async def work(conn: Connection, now: datetime) -> bool:
         if await units.find(conn, serial) is None:
             raise RefusedError(f"there is no unit {serial}: see `hearthbeat unit list`")
         return await units.retire(conn, serial=serial, now=now)
 
-    done = do(find_hub(data, database_url), work)
+    hub = find_hub(data, database_url)
+    done = do(hub, work)
+    wait_for_units(hub, no_wait=no_wait)
     body = {"serial": serial, "retired": done}
     output.shown(as_json, body, f"unit {serial} is {'' if done else 'already '}retired")
 

@@ -1,5 +1,6 @@
 """`hearthbeat unit …` and `node claim|unclaim|rotate|certificate`, as a script runs them."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from contract import claim_code
 from runtime.authority import Authority
 from runtime.clock import SystemClock
 from runtime.sealing import load_sealer, prepare_key
-from store import claim, unit
+from store import claim, credential, unit
 from store.pool import Connection
 from tests.care.cli.test_administration import Hearthbeat
 from tests.contract_on_mqtt.label import read_label
@@ -111,10 +112,28 @@ async def test_a_unit_is_bound_and_released(hearthbeat: Hearthbeat, conn: Connec
     released = await hearthbeat("node", "unclaim", "--serial", SERIAL, "--no-wait", "--json")
     assert released.json == {"serial": SERIAL, "node": None, "unclaimed": True}
     assert (await hearthbeat("node", "unclaim", "--serial", SERIAL)).code == 1
-    assert (await hearthbeat("unit", "retire", "--serial", SERIAL, "--json")).json[
-        "retired"
-    ] is True
+    retired = await hearthbeat("unit", "retire", "--serial", SERIAL, "--no-wait", "--json")
+    assert retired.json["retired"] is True
     assert (await hearthbeat("node", "claim", "--qr", made["qr"], *whom)).code == 1
+
+
+async def test_retiring_waits_until_the_broker_lets_the_unit_in_no_more(
+    hearthbeat: Hearthbeat, conn: Connection
+) -> None:
+    """With --no-wait it does not wait."""
+    for serial in (SERIAL, "HB24-0002"):
+        await hearthbeat("unit", "add", "--serial", serial, "--no-wait")
+    retire = asyncio.create_task(hearthbeat("unit", "retire", "--serial", SERIAL, "--json"))
+    while (found := await unit.find(conn, SERIAL)) is None or found.retired_at is None:  # noqa: ASYNC110 - a database
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
+    assert not retire.done()
+    wanted = (await credential.revision(conn)).wanted
+    await credential.note_applied(conn, revision=wanted, now=SystemClock().now())
+    done = await retire
+    assert (done.json, done.err) == ({"serial": SERIAL, "retired": True}, "")
+    quick = await hearthbeat("unit", "retire", "--serial", "HB24-0002", "--no-wait")
+    assert (quick.code, quick.err) == (0, "")
 
 
 async def test_a_nodes_own_request_is_signed_and_listed(
