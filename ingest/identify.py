@@ -116,7 +116,7 @@ def _whos(checked: Checked) -> list[str]:
 
 def _declared(births: Iterable[Checked]) -> list[Declared]:
     return [
-        Declared(checked.decoded.node or "", d.dev, d.type, d.maker, d.model, d.sn or d.udi, d.link)
+        Declared(checked.decoded.node or "", d.dev, d.type, d.maker, d.model, d.sn, d.link, d.udi)
         for checked in births
         if isinstance(checked.decoded.message, messages.Birth)
         for d in checked.decoded.message.devs

@@ -22,6 +22,7 @@ class Device(Struct, frozen=True, kw_only=True):
     maker: str | None
     model: str | None
     serial: str | None
+    udi: str | None
 
 
 class Binding(Struct, frozen=True, kw_only=True):

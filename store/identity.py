@@ -73,6 +73,7 @@ class Declared(NamedTuple):
     model: str | None = None
     serial: str | None = None
     link: str | None = None
+    udi: str | None = None
 
 
 class BirthRow(Struct, frozen=True, kw_only=True):
@@ -122,7 +123,7 @@ async def register(conn: Connection, declared: Iterable[Declared]) -> None:
         return
     columns = {
         name: [getattr(row, name) for row in rows]
-        for name in ("node_id", "dev", "type", "maker", "model", "serial", "link")
+        for name in ("node_id", "dev", "type", "maker", "model", "serial", "udi", "link")
     }
     await conn.execute(_SQL["register"], columns)
 

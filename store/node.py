@@ -23,7 +23,10 @@ def new_id() -> str:
 
 
 class Node(Struct, frozen=True, kw_only=True):
-    """One node. `state` and `seen_at` are what it or its will last said; None before that."""
+    """One node. `state` and `seen_at` are what it or its will last said; None before that.
+
+    The state of a node out of use is `revoked`, whatever it said last.
+    """
 
     id: str
     area_id: int

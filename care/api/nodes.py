@@ -48,7 +48,7 @@ class NewNode(Asked):
 
 
 class NodeBody(Told):
-    """A node, with what it last said of itself."""
+    """A node, with what it last said of itself; `state` is `revoked` when it is out of use."""
 
     id: str
     area_id: int
@@ -79,6 +79,7 @@ class DeviceBody(Told):
     maker: str | None
     model: str | None
     serial: str | None
+    udi: str | None
 
 
 class BindingBody(Told):

@@ -123,6 +123,8 @@ CREATE TRIGGER console_wanted AFTER INSERT OR UPDATE ON node_config
     FOR EACH ROW EXECUTE FUNCTION console_wanted();
 -- The start a device said with a clock that is not trusted; the block is at another one.
 ALTER TABLE block ADD COLUMN claimed_at timestamptz;
+-- The unique device identifier of a regulator, beside the maker's serial number.
+ALTER TABLE device ADD COLUMN udi text;
 -- What the device said of its answer, in words.
 ALTER TABLE command ADD COLUMN message text;
 

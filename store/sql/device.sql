@@ -6,12 +6,12 @@ RETURNING id
 
 -- name: find
 -- One device of a node.
-SELECT id, node_id, dev, type, maker, model, serial FROM device
+SELECT id, node_id, dev, type, maker, model, serial, udi FROM device
 WHERE node_id = %(node_id)s AND dev = %(dev)s
 
 -- name: of_node
 -- The devices of a node, itself first.
-SELECT id, node_id, dev, type, maker, model, serial FROM device
+SELECT id, node_id, dev, type, maker, model, serial, udi FROM device
 WHERE node_id = %(node_id)s ORDER BY dev
 
 -- name: end_binding

@@ -19,16 +19,18 @@ SELECT pseudonym, id FROM patient WHERE pseudonym = ANY(%(pseudonym)s)
 -- name: register
 -- Devices a node declared in its birth, or the node itself ('' measures too); sorted, so that
 -- two writers cannot deadlock. What a person or an earlier birth said is kept where this is silent.
-INSERT INTO device (node_id, dev, type, maker, model, serial, link)
+INSERT INTO device (node_id, dev, type, maker, model, serial, udi, link)
 SELECT declared.* FROM unnest(%(node_id)s::text[], %(dev)s::text[], %(type)s::text[],
-    %(maker)s::text[], %(model)s::text[], %(serial)s::text[], %(link)s::text[])
-    AS declared (node_id, dev, type, maker, model, serial, link)
+    %(maker)s::text[], %(model)s::text[], %(serial)s::text[], %(udi)s::text[],
+    %(link)s::text[])
+    AS declared (node_id, dev, type, maker, model, serial, udi, link)
 JOIN node ON node.id = declared.node_id
 ORDER BY declared.node_id, declared.dev
 ON CONFLICT (node_id, dev) DO UPDATE SET
     type = CASE WHEN excluded.type = 'other' THEN device.type ELSE excluded.type END,
     maker = coalesce(excluded.maker, device.maker), model = coalesce(excluded.model, device.model),
-    serial = coalesce(excluded.serial, device.serial), link = coalesce(excluded.link, device.link)
+    serial = coalesce(excluded.serial, device.serial),
+    udi = coalesce(excluded.udi, device.udi), link = coalesce(excluded.link, device.link)
 
 -- name: birth
 -- How a node described itself, unless a later description is known.

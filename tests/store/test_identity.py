@@ -53,15 +53,15 @@ async def test_a_binding_holds_from_its_first_to_before_its_last_instant(conn: C
 
 async def test_registering_adds_and_never_erases(conn: Connection) -> None:
     """A birth that is silent about the maker keeps what is known; twice is once."""
-    full = Declared("testnode1", "cuff1", "bpm", "acme", "G2", "501", "ble")
+    full = Declared("testnode1", "cuff1", "bpm", "acme", "G2", "501", "ble", "(01)0")
     await identity.register(conn, [full, Declared("testnode1", "ox1"), Declared("nobody00", "x")])
     await identity.register(conn, [Declared("testnode1", "cuff1"), Declared("testnode1", "ox1")])
     cursor = await conn.execute(
-        "SELECT dev, type, maker, model, serial, link FROM device ORDER BY dev"
+        "SELECT dev, type, maker, model, serial, link, udi FROM device ORDER BY dev"
     )
     assert await cursor.fetchall() == [
-        ("cuff1", "bpm", "acme", "G2", "501", "ble"),
-        ("ox1", "other", None, None, None, None),
+        ("cuff1", "bpm", "acme", "G2", "501", "ble", "(01)0"),
+        ("ox1", "other", None, None, None, None, None),
     ]
 
 

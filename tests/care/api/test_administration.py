@@ -12,6 +12,11 @@ from store.pool import Connection
 from tests.care.api.conftest import Caller
 from tests.care.village import Village
 
+_READY = (
+    "INSERT INTO node_state (node_id, state, con, state_at, seen_at)"
+    " VALUES (%s, 'ready', 1, now(), now())"
+)
+
 
 async def test_places_and_people(api: Caller, village: Village) -> None:
     """An area, a team on duty, a person on its ladder; each is in the lists afterwards."""
@@ -135,7 +140,10 @@ async def test_a_node_over_http(
     assert [n["node_id"] for n in nodes["nodes"]] == [told["node"]]
     renewed = (await api.post("lead", f"{node}/password", {})).json()
     assert renewed["password"] != told["password"]
+    await conn.execute(_READY, (told["node"],))
+    assert (await api.get("lead", node)).json()["state"] == "ready"
     assert (await api.post("lead", f"{node}/revoke", {})).json()["done"] is True
+    assert (await api.get("lead", node)).json()["state"] == "revoked"
     assert (await api.post("lead", f"{node}/password", {})).status_code == 409
     assert told["node"] not in [c.node_id for c in await credential.live(conn)]
 
