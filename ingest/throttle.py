@@ -19,6 +19,7 @@ from contract.topics import UP_KINDS
 from ingest.catch_up import CatchUp
 from ingest.entry import Checked, Decoded
 from ingest.mqtt_session import Arrival
+from ingest.numbers import glimpse_of
 from ingest.rate import Buckets, Rate
 
 SLOW_DOWN: Final = "W5101"
@@ -118,12 +119,16 @@ class Throttle:
 
 
 def refused_at_the_door(arrival: Arrival, haste: Haste) -> Checked:
-    """A message nobody looked into: neither counted nor kept, it is to come again."""
+    """A message nobody looked into: neither counted nor kept, it is to come again. Its sender is
+    told which one, as far as a glimpse shows it."""
     topic = topics.parse(arrival.topic)
+    numbers = glimpse_of(arrival.payload)
     said = Decoded(
         arrival=arrival,
         node=topic.node if topic else None,
         kind=topic.kind if topic else "",
+        boot=numbers.boot,
+        seq=numbers.seq,
         defects=(haste.reason,),
     )
     return Checked(decoded=said, defects=(haste.reason,), after=haste.after)

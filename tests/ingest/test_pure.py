@@ -1,19 +1,21 @@
 """The pure parts of ingest: frames, ranges, the outbox, batches, digests."""
 
 import asyncio
+from typing import Literal
 
+import cbor2
 import mqtt5
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract import codec
+from contract import cbor, codec
 from ingest.batch import Batcher
 from ingest.mqtt_frame import FrameError, packet_length
 from ingest.mqtt_outbox import Outbox, Outgoing
 from ingest.mqtt_session import Arrival
-from ingest.numbers import Numbers, digest_of, numbers_of
+from ingest.numbers import Numbers, digest_of, glimpse_of, numbers_of
 from ingest.ranges import Ranges
 from runtime.clock import SystemClock
 
@@ -168,3 +170,45 @@ def test_a_resend_has_the_same_digest_and_another_content_has_not() -> None:
 def test_the_numbers_of_a_refused_message(payload: bytes, expected: Numbers) -> None:
     """Boot and number are read where they can be, and rubbish is no error."""
     assert numbers_of(payload) == expected
+
+
+@pytest.mark.parametrize("encoding", ["json", "cbor"])
+@pytest.mark.parametrize("samples", [1, 4000])
+def test_a_glimpse_shows_which_message_it_is(
+    encoding: Literal["json", "cbor"], samples: int
+) -> None:
+    """Boot and number, also of a long message; with its keys in any order that is common."""
+    series = {"k": "hr", "dt": 1000, "y": [70] * samples}
+    said = {"v": 0, "boot": 70_001, "seq": 66_000, "t": 1795354700000, "ser": [series]}
+    for order in (said, dict(sorted(said.items())), dict(reversed(said.items()))):
+        json_bytes = msgspec.json.encode(order)
+        payload = json_bytes if encoding == "json" else cbor2.dumps(order)
+        assert glimpse_of(payload) == Numbers(70_001, 66_000)
+    assert glimpse_of(cbor.write(said)) == Numbers(70_001, 66_000)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"[]",
+        b'{"boot":-1,"seq":1.5}',
+        b'{"boot":' + b"9" * 600 + b"}",
+        b'{"boot":99999999999,"seq":4}',
+        b'{"msg":"\\"boot\\":3,\\"seq\\":4,"}',
+        b'{"seq":"4","boot":4',
+        b"\xa1dboot\x1a\x00",
+        b"\xa1dboot\x20",
+        b"\xa1" + b"dboot" * 20_000,
+    ],
+)
+def test_a_glimpse_of_anything_else_shows_nothing(payload: bytes) -> None:
+    """What is cut, out of range, or only looks like it is no number."""
+    assert glimpse_of(payload) == Numbers()
+
+
+@given(st.binary(max_size=2000))
+def test_a_glimpse_never_fails(payload: bytes) -> None:
+    """Of whatever bytes, as JSON and as CBOR."""
+    for start in (b"", b"{", b"\xa1"):
+        assert isinstance(glimpse_of(start + payload), Numbers)

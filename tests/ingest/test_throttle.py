@@ -81,6 +81,8 @@ async def test_far_beyond_it_is_refused_and_comes_again(
         fb = told(device, "E5101")[0]
         assert (fb["ok"], fb["retry"], fb["path"]) == (False, True, "")
         assert 1 <= fb["after"] <= 6
+        assert all(one["ref"]["boot"] == 5 for one in told(device, "E5101"))
+        assert 30 <= fb["ref"]["seq"] < 80
         stored = await count(people, "reading")
         assert 30 <= stored <= 35
         assert await count(people, "message") == stored
