@@ -1,12 +1,15 @@
 """Stage: receipts. A device may forget a message when the hub says it was taken, not before.
 
 A receipt is cumulative per boot: everything up to a number, and the ranges beyond it. It goes to
-whoever asked (`rc`), at most once a second per node, for an event at once. Nothing is remembered
-across restarts: what was taken is read from the database when a node asks first.
+whoever asked (`rc`), once a second per node (for up to ten of its boots, who waits longest first),
+for an event at once. Nothing is remembered across restarts: what was taken is read from the
+database when a node asks first.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from contract import codec, messages, topics
 from contract.instants import to_millis
@@ -22,6 +25,7 @@ from store.message import Boot, Key
 _ALSO = 64
 _ASKED = 1000
 _TRACKED = 20_000
+_BOOTS = 10
 
 
 class _Count:
@@ -123,18 +127,22 @@ class Receipts:
         self._wake.clear()
 
     def _due(self) -> list[Boot]:
-        """One boot of every node that was not told within the last second, or is in a hurry."""
+        """Whoever is in a hurry, and of every node that had no turn within the last second some
+        boots, those that wait longest."""
         now = self._monotonic()
         if len(self._sent_at) > _TRACKED:
             self._sent_at = {n: at for n, at in self._sent_at.items() if now - at < self._every_s}
-        due: dict[str, Boot] = {}
+        due: defaultdict[str, list[Boot]] = defaultdict(list)
         urgent = []
         for boot, count in self._waiting.items():
             if count.urgent:
                 urgent.append(boot)
-            elif now - self._sent_at.get(boot.node_id, -1e9) >= self._every_s:
-                due.setdefault(boot.node_id, boot)
-        return urgent + list(due.values())
+            elif len(due[boot.node_id]) < _BOOTS and self._has_its_turn(boot.node_id, now):
+                due[boot.node_id].append(boot)
+        return [*urgent, *chain.from_iterable(due.values())]
+
+    def _has_its_turn(self, node: str, now: float) -> bool:
+        return now - self._sent_at.get(node, -1e9) >= self._every_s
 
     async def _load(self, counts: dict[Boot, _Count]) -> bool:
         try:
@@ -162,7 +170,8 @@ class Receipts:
         payload = codec.encode(messages.Feedback(v=0, t=now, rcpt=receipt))
         # Not sent: the node asks again, and so do we at the next turn.
         if self._send(topics.dn(boot.node_id, "fb"), payload):
-            self._sent_at[boot.node_id] = self._monotonic()
+            if not count.urgent:  # a hurry takes nobody's turn
+                self._sent_at[boot.node_id] = self._monotonic()
             count.asked.clear()
             count.urgent = False
             del self._waiting[boot]

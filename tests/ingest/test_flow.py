@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from contract.messages import Envelope
+from ingest.settings import IngestSettings
 from runtime.clock import SystemClock
 from store import feed
 from store.pool import Connection
 from tests.fixtures.fix_broker import LiveBroker
-from tests.ingest.conftest import OTHER, Device, count, now_ms, until, until_count
+from tests.ingest.conftest import OTHER, Device, count, now_ms, running, until, until_count
 
 CUFF = {"k": "bp", "dev": "cuff1", "o": [0], "c": {"sys": [148], "dia": [91]}}
 
@@ -74,6 +75,20 @@ async def test_receipts_are_rare(ingest: None, device: Device, people: Connectio
         device.pressure(100 + n)
     await until(lambda: {"boot": 1, "upto": 39} in device.receipts())
     assert len(device.receipts()) < 15
+
+
+async def test_no_boot_waits_for_the_others(
+    device: Device, people: Connection, settings: IngestSettings
+) -> None:
+    """Readings of 25 boots, mixed, as of a device that failed often: ten are receipted at a turn,
+    so that the last one waits for three turns and not for 25; each is told once."""
+    async with running(settings.model_copy(update={"receipt_every_s": 1.0})):
+        await until(lambda: "ready" in device.statuses())
+        for boot in range(1, 26):
+            device.pressure(100 + boot, boot=boot, seq=0)
+        await until(lambda: len(device.receipts()) >= 25, 6.0)
+        boots = [receipt["boot"] for receipt in device.receipts()]
+        assert sorted(boots) == list(range(1, 26))
 
 
 async def test_a_slot_decides_whose_reading_it_is(
@@ -342,8 +357,6 @@ async def test_a_thousand_readings_arrive(
     device: Device, people: Connection, settings: Any, batch: int
 ) -> None:
     """A backlog of a gateway: everything stored once and receipted, one by one or in batches."""
-    from tests.ingest.conftest import running
-
     total = 300 if batch == 1 else 1000
     async with running(settings.model_copy(update={"batch_messages": batch})):
         await until(lambda: "ready" in device.statuses())
