@@ -59,7 +59,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     """Everything one message puts into the database, and what its sender is told.
 
     `key` None: it cannot, or must not, be counted; `boot` and `seq` are what it said all the same,
-    so that its sender knows which message is meant. `kept` and `dropped` count series. `makers`
+    so that its sender knows which message is meant. `kept` and `dropped` count series; the number
+    of the series behind each reading and block stands beside them. `makers`
     are the products behind its series, in their order; `product` is the node. `replayed`: it was
     refused before. `echoed`: in developer mode, the names of the node's devices; its sender is
     told what became of the message.
@@ -79,6 +80,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     dropped: int = 0
     readings: tuple[ReadingRow, ...] = ()
     blocks: tuple[BlockRow, ...] = ()
+    series_of_readings: tuple[int, ...] = ()
+    series_of_blocks: tuple[int, ...] = ()
     chunk: ChunkRow | None = None
     unknown: tuple[UnknownSeries, ...] = ()
     event: EventRow | None = None

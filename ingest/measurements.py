@@ -28,12 +28,16 @@ def with_measurements(
     strangers = _strangers(obs, observation, node)
     nothing_taken = bool(strangers) and observation.kept == len(strangers)
     of = (obs, entry, node, people)
+    readings = [r for r in observation.readings if r.dev in node.devices]
+    blocks = [b for b in observation.blocks if b.dev in node.devices]
     return msgspec.structs.replace(
         entry,
         # Once the device is declared, the same message is to be taken.
         digest=NOTHING_TAKEN if nothing_taken else entry.digest,
-        readings=tuple(_reading(r, *of) for r in observation.readings if r.dev in node.devices),
-        blocks=tuple(_block(b, *of) for b in observation.blocks if b.dev in node.devices),
+        readings=tuple(_reading(r, *of) for r in readings),
+        blocks=tuple(_block(b, *of) for b in blocks),
+        series_of_readings=tuple(r.series for r in readings),
+        series_of_blocks=tuple(b.series for b in blocks),
         unknown=tuple(observation.unknown),
         defects=(*observation.defects, *strangers),
         warnings=(*entry.warnings, *observation.warnings),

@@ -36,7 +36,7 @@ def _unknown(entry: Entry) -> Iterable[RejectRow]:
     that they can be taken once they are known."""
     payload = _message_of(entry) if entry.unknown else b""
     for unknown in entry.unknown:
-        path = pointer(["ser", unknown.index])
+        path = pointer(["ser", unknown.index, "k"])
         yield _row(entry, defect("W2001", path, got=unknown.series.k), payload)
         payload = b""
 

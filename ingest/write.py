@@ -100,19 +100,27 @@ async def _write_readings(
 ) -> list[feed.FeedItem]:
     rows: list[ReadingRow] = []
     places: list[int] = []
+    series: list[int] = []
     for n, entry in fresh.items():
         rows += entry.readings
         places += [n] * len(entry.readings)
+        series += entry.series_of_readings
     items: list[feed.FeedItem] = []
     for change in await reading.write(conn, rows):
         row = rows[change.n]
         items.append(_reading_item(row, change))
         news[places[change.n]] += 1
-        if change.what == "conflicting" and not conflicts[places[change.n]]:
-            conflicts[places[change.n]].append(
-                defect(VALUE_CONFLICTS, "/ser", got=f"{row.kind} {row.measured_at.isoformat()}")
-            )
+        if change.what == "conflicting":
+            _note_conflict(conflicts[places[change.n]], row, series[change.n])
     return items
+
+
+def _note_conflict(conflicts: list[Defect], row: ReadingRow, series: int) -> None:
+    """The first one of each series."""
+    path = pointer(["ser", series])
+    if all(told.path != path for told in conflicts):
+        got = f"{row.kind} {row.measured_at.isoformat()}"
+        conflicts.append(defect(VALUE_CONFLICTS, path, got=got))
 
 
 def _reading_item(row: ReadingRow, change: Change) -> feed.ReadingItem:
@@ -140,13 +148,16 @@ def _reading_item(row: ReadingRow, change: Change) -> feed.ReadingItem:
 async def _write_blocks(
     conn: Connection, fresh: Batch, aside: Remarks, news: Counter[int]
 ) -> list[feed.FeedItem]:
-    rows = [(n, row) for n, entry in fresh.items() for row in entry.blocks]
-    written = await block.write(conn, [row for _, row in rows])
+    rows = [
+        (n, row, series)
+        for n, entry in fresh.items()
+        for row, series in zip(entry.blocks, entry.series_of_blocks, strict=True)
+    ]
+    written = await block.write(conn, [row for _, row, _ in rows])
     for at in written.differing:
-        n, row = rows[at]
-        aside[n].append(
-            defect(VALUE_CONFLICTS, pointer(["ser"]), got=f"{row.kind} {row.start_at.isoformat()}")
-        )
+        n, row, series = rows[at]
+        got = f"{row.kind} {row.start_at.isoformat()}"
+        aside[n].append(defect(VALUE_CONFLICTS, pointer(["ser", series]), got=got))
     news.update(rows[at][0] for at in written.inserted)
     return [_block_item(rows[at][1]) for at in written.inserted]
 

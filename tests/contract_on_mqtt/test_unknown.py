@@ -38,7 +38,7 @@ async def test_the_hub_takes_what_it_does_not_know(
     assert (context["how"], context["pos"]) == ("telepathic", "floating")
     aside = "SELECT code, path, payload FROM reject WHERE node_id = %s"
     ((code, path, payload),) = await rows.all(aside, node)
-    assert (code, path) == ("W2001", "/ser/0")
+    assert (code, path) == ("W2001", "/ser/0/k")
     assert b"aura" in payload
     assert await rows.all("SELECT type, severity FROM event WHERE node_id = %s", node) == [
         ("levitation", "astral")

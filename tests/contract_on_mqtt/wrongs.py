@@ -144,7 +144,7 @@ WARNINGS: Final = (
     warned("W3201", BP, "/t", shift_ms=-70 * 365 * 86_400_000, name="1956"),
     warned("W3202", BP, "/t", without=("t", "clk")),
     warned("W3203", BP, "/t", shift_ms=-40 * 86_400_000),
-    warned("W3301", BP, "/ser", again=True,
+    warned("W3301", BP, "/ser/0", again=True,
            second={"ser": [BP | {"c": {"sys": [150], "dia": [91]}}]}),
     warned("W4001", BP | {"who": "李秀英"}, "/ser/0/who", "3 characters"),
     warned("W4002", BP, "/seq", again=True,

@@ -284,6 +284,32 @@ async def test_a_conflicting_value_is_kept_told_and_judged(
     assert not first.conflicting
 
 
+async def test_a_conflict_names_its_series(
+    ingest: None, device: Device, people: Connection
+) -> None:
+    """Readings and dense series that say something else the second time, behind one of a device
+    nobody declared and one that agrees: each conflict is told at its own place, the dense one also
+    where it is kept."""
+    weight = {"k": "wt", "o": [0], "y": [70]}
+    pulses = {"k": "pr", "o": [0, 10], "y": [70, 71]}
+    stranger = weight | {"dev": "cuff9"}
+    steps = {"k": "steps", "dt": 1000, "y": [1, 2]}
+    sent = device.send("obs", {"ser": [stranger, weight, pulses, steps]})
+    await until_count(people, "block", 1)
+    device.heard.clear()
+    other = [stranger, weight, pulses | {"y": [80, 81]}, steps | {"y": [3, 4]}]
+    device.send("obs", {"t": sent["t"], "ser": other})
+    await until_count(people, "reading_conflict", 2)
+    told = await until(
+        lambda: (
+            len([fb for fb in device.feedback() if fb.get("code") == "W3301"]) == 2
+            and device.feedback()
+        )
+    )
+    assert [fb["path"] for fb in told if fb.get("code") == "W3301"] == ["/ser/2", "/ser/3"]
+    assert await rows(people, "SELECT path FROM reject WHERE code = 'W3301'") == [("/ser/3",)]
+
+
 async def test_a_correction_is_fed_as_one(ingest: None, device: Device, people: Connection) -> None:
     """`fix` replaces the value, and whoever judged the old one hears of it."""
     sent = device.pressure(190)
@@ -345,7 +371,7 @@ async def test_an_unknown_vital_sign_is_set_aside(
     sent = device.send("obs", {"ser": [{"k": "wt", "o": [0], "y": [70.5]}, strange, strange]})
     await until_count(people, "reading", 1)
     first, second = await rows(people, "SELECT code, path, payload FROM reject ORDER BY id")
-    assert (first[:2], second[:2]) == (("W2001", "/ser/1"), ("W2001", "/ser/2"))
+    assert (first[:2], second[:2]) == (("W2001", "/ser/1/k"), ("W2001", "/ser/2/k"))
     assert json.loads(first[2]) == sent | {"ser": [strange, strange]}
     assert second[2] == b""
     warned = await until(lambda: [fb for fb in device.feedback() if "code" in fb])

@@ -193,7 +193,7 @@ async def test_a_refusal_knows_its_product(
         ("/ser/0/y/0", *node),
         ("/ser/1/y/0", "Roche", "Guide", "2.4.1"),
         ("/ser/3/y/0", *node),
-        ("/ser/2", "Roche", "Guide", "2.4.1"),
+        ("/ser/2/k", "Roche", "Guide", "2.4.1"),
         ("/d", *node),
         ("", *node),
     ]
