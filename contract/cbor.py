@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 
 import cbor2
 
+from contract import first_place
 from contract.errors import Refused, refused
 from contract.pointer import pointer
 from contract.shape import MAX_DEPTH, MAX_PACKET
@@ -72,7 +73,7 @@ def read(payload: bytes, binary: frozenset[str] = frozenset()) -> Any:
         )
         document = decoder.decode()
     except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError) as error:
-        raise _unreadable(error, len(payload)) from None
+        raise _unreadable(error, payload) from None
     _check_end(decoder)
     _check_map(document, [], binary)
     return document
@@ -104,15 +105,16 @@ def write(values: Any) -> bytes:
     return cbor2.dumps(values, canonical=True)
 
 
-def _unreadable(error: Exception, length: int) -> Refused:
+def _unreadable(error: Exception, payload: bytes) -> Refused:
     if isinstance(error.__cause__, _TagError):
-        return refused("E2011", msg="a tag; HH/1 has no use for tags")
+        place = first_place.tag_in_cbor(payload, MAX_DEPTH)
+        return refused("E2011", place, "a tag; HH/1 has no use for tags")
     if isinstance(error.__cause__, UnicodeDecodeError):
         return refused("E2002", msg="a text is not UTF-8")
     if _TOO_DEEP in str(error):
-        return refused("E2003")
+        return refused("E2003", first_place.too_deep_in_cbor(payload, MAX_DEPTH))
     if isinstance(error, cbor2.CBORDecodeEOF):
-        return refused("E2010", msg=f"cut short after {length} bytes")
+        return refused("E2010", msg=f"cut short after {len(payload)} bytes")
     return refused("E2010", msg=str(error)[:200])
 
 
@@ -136,6 +138,8 @@ def _check_map(entries: Mapping[Any, Any], place: list[str | int], binary: froze
 
 
 def _check_value(value: Any, place: list[str | int]) -> None:
+    if len(place) >= MAX_DEPTH and isinstance(value, list | Mapping):
+        raise refused("E2003", pointer(place))  # empty: the library does not count it
     if isinstance(value, list):
         _check_list(value, place)
     elif isinstance(value, Mapping):

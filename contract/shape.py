@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from contract import pointer
+from contract import first_place, pointer
 from contract.errors import refused
 
 MAX_PACKET: Final = 131_072
@@ -33,7 +33,7 @@ def check(payload: bytes) -> None:
     if escaped and b"\\u0000" in payload.replace(b"\\\\", b""):
         raise refused("E2009", pointer.of_nul(payload))
     if payload.count(b"[") + payload.count(b"{") > MAX_DEPTH:
-        _check_depth(_ESCAPE.sub(b"", payload) if escaped else payload)
+        _check_depth(payload, _ESCAPE.sub(b"", payload) if escaped else payload)
 
 
 def _check_start(payload: bytes) -> None:
@@ -65,12 +65,12 @@ def _check_utf8(payload: bytes) -> None:
         raise refused("E2002", msg=f"byte {error.start} is not UTF-8", got=got) from None
 
 
-def _check_depth(payload: bytes) -> None:
+def _check_depth(payload: bytes, unescaped: bytes) -> None:
     """Count brackets outside strings. Removing neighbouring quotes never changes on which side
     of a string a bracket stands, so with no quote left every bracket was outside. Peeling leaf
     brackets off six times or less settles honest messages at the speed of `bytes.replace`;
     only the rest is counted one by one."""
-    structure = payload.translate(None, _NOT_STRUCTURE)
+    structure = unescaped.translate(None, _NOT_STRUCTURE)
     brackets = structure.replace(b'""', b"")
     if b'"' in brackets:
         brackets = b"".join(structure.split(b'"')[::2])
@@ -83,4 +83,4 @@ def _check_depth(payload: bytes) -> None:
     for bracket in brackets:
         depth += 1 if bracket in _OPEN else -1
         if depth > MAX_DEPTH:
-            raise refused("E2003")
+            raise refused("E2003", first_place.too_deep_in_json(payload, MAX_DEPTH))

@@ -95,14 +95,14 @@ def test_short_floats_and_texts_in_chunks_are_taken() -> None:
         (X + b"\xf7", "E2011", "/x"),
         (X + b"\xe0", "E2011", "/x"),
         (X + b"\x82\x01\xf8\x40", "E2011", "/x/1"),
-        (X + b"\xc0\x60", "E2011", ""),
-        (X + b"\xc1\x00", "E2011", ""),
-        (X + b"\xc2\x49" + b"\xff" * 9, "E2011", ""),
-        (X + b"\xc4\x82\x1a\x7f\xff\xff\xff\x01", "E2011", ""),
-        (X + b"\xd8\x1c\x81\xd8\x1d\x00", "E2011", ""),
-        (X + b"\xd8\x23\x61(", "E2011", ""),
-        (X + b"\xd9\x01\x00\x80", "E2011", ""),
-        (X + b"\xda\x7f\xff\xff\xff\x00", "E2011", ""),
+        (X + b"\xc0\x60", "E2011", "/x"),
+        (X + b"\xc1\x00", "E2011", "/x"),
+        (X + b"\xc2\x49" + b"\xff" * 9, "E2011", "/x"),
+        (X + b"\xc4\x82\x1a\x7f\xff\xff\xff\x01", "E2011", "/x"),
+        (X + b"\xd8\x1c\x81\xd8\x1d\x00", "E2011", "/x"),
+        (X + b"\xd8\x23\x61(", "E2011", "/x"),
+        (X + b"\xd9\x01\x00\x80", "E2011", "/x"),
+        (X + b"\xda\x7f\xff\xff\xff\x00", "E2011", "/x"),
         (b"\xd9\xd9\xf7" + X + b"\x01", "E2011", ""),
         (b"\xa1\x01\x02", "E2011", ""),
         (b"\xa1\x81\x01\x02", "E2011", ""),
@@ -114,9 +114,14 @@ def test_short_floats_and_texts_in_chunks_are_taken() -> None:
         (X + b"\x61\x00", "E2009", "/x"),
         (b"\xa1\x62a\x00\x01", "E2009", ""),
         (X + b"\x81" * 5 + b"\x01", "E2102", "/v"),
-        (X + b"\x81" * 6 + b"\x01", "E2003", ""),
-        (X + b"\x9f" * 6 + b"\x01", "E2003", ""),
-        (X + b"\xa1\x61y" * 6 + b"\x01", "E2003", ""),
+        (X + b"\x81" * 6 + b"\x01", "E2003", "/x/0/0/0/0/0"),
+        (X + b"\x9f" * 6 + b"\x01", "E2003", "/x/0/0/0/0/0"),
+        (X + b"\xa1\x61y" * 6 + b"\x01", "E2003", "/x/y/y/y/y/y"),
+        (b"\xbfaa\x9f\x01\xfa\x00\x00\x00\x00\xffax\x82\x42ab\xc0\x60\xff", "E2011", "/x/1"),
+        (b"\xa2aa\x7fab\xffax\x82\xa1\x7faa\x61/\xff\xc0\x60\x00", "E2011", "/x/0/a~1"),
+        (b"\xa1\xc0\x60\x00", "E2011", ""),
+        (X + b"\x81\xa1\xc0\x60\x00", "E2011", "/x/0"),
+        (b"\xa2aa\x79\x20\x00" + b"a" * 0x2000 + b"ax\xc0\x60", "E2011", ""),
         (b"\x81\xa1ax\x00", "E2001", ""),
     ],
 )
@@ -157,6 +162,39 @@ def test_a_defect_is_the_same_in_both(kind: str, wrong: dict[str, Any]) -> None:
     in_json = refusal(json.dumps(wrong).encode(), kind)
     assert refusal(cbor2.dumps(wrong), kind) == in_json
     assert refusal(streamed(wrong), kind) == in_json
+
+
+_TREES = st.recursive(
+    st.one_of(st.integers(), st.text(max_size=3), st.none()),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.text('ab/~é"', max_size=3), inner, max_size=3),
+    ),
+    max_leaves=8,
+)
+
+
+@given(_TREES, st.integers(0, 2), st.integers(4, 7))
+def test_the_first_place_too_deep_is_the_same_in_both(tree: Any, before: int, depth: int) -> None:
+    """Whatever stands before it, at the side of it and in it."""
+    for _ in range(depth):
+        tree = [*[tree] * before, {"x": tree}] if before else [tree]
+    document = {"a": [1], "later": tree}
+    in_json = refusal(json.dumps(document).encode())
+    assert (in_json.code == "E2003") == (depth_of(document) > 6)
+    if in_json.code == "E2003" and len(json.dumps(document)) < 4000:
+        assert in_json.path
+        for payload in (cbor2.dumps(document), streamed(document)):
+            if len(payload) < 4000:
+                assert refusal(payload) == in_json
+
+
+def depth_of(value: Any) -> int:
+    """How many objects and arrays stand in each other."""
+    inner = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    )
+    return 0 if inner is None else 1 + max(map(depth_of, inner), default=0)
 
 
 def test_bytes_stand_where_the_specification_has_them() -> None:

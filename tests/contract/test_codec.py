@@ -123,6 +123,24 @@ def test_six_levels_pass_and_seven_do_not() -> None:
     assert refusal(series(inner % '[[[{"a":{}}]]]')).code == "E2003"
 
 
+@pytest.mark.parametrize(
+    ("later", "path"),
+    [
+        ("[[[[]]]]", "/ser/0/later/0/0/0"),
+        ('[1,[{},[[],{"a":"\\"[[","b":[]}]]]', "/ser/0/later/1/1/0"),
+        ('{"x":3,"a\\u002fb":{"]\\"":[{"y":{}}]}}', '/ser/0/later/a~1b/]"/0'),
+        ('{"\\ud800":[[{}]]}', "/ser/0/later/?/0/0"),
+        ('"' + "x" * 500 + '",' + '"more":[[[[]]]]', "/ser/0/more/0/0/0"),
+        ('"' + "x" * 5000 + '",' + '"more":[[[[]]]]', ""),
+    ],
+)
+def test_the_first_place_too_deep_is_named(later: str, path: str) -> None:
+    """Whatever stands before it; of a long message only the beginning is looked at."""
+    defect = refusal(series('{"k":"bp","later":' + later + "}"))
+    assert (defect.code, defect.path) == ("E2003", path)
+    codec.encode(defect)
+
+
 def test_absurd_depth_costs_nothing() -> None:
     """100,000 levels are refused at once, without recursion and without memory."""
     payload = b'{"v":0,"boot":1,"seq":1,"ser":[],"x":' + b"[" * 100_000
