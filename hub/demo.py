@@ -88,7 +88,12 @@ async def _check(folder: Path, without: frozenset[str]) -> int:
 
 async def _walk(walk: Walk, folder: Path, without: frozenset[str]) -> None:
     settings = UpSettings(
-        data=folder / "hub", mqtt_port=free_port(), http_port=free_port(), without=without
+        data=folder / "hub",
+        mqtt_port=free_port(),
+        mqtt_tls_port=0,
+        mqtts_port=0,
+        http_port=free_port(),
+        without=without,
     )
     secret = secrets.token_urlsafe(16)
     hooks = WebhookListener(secret)

@@ -119,7 +119,8 @@ class _Room:
     def _make_replay(self) -> Replay:
         return Replay(
             self._line("replay"),
-            identifier=self._identifier("replay"),
+            # What was mended a moment ago counts: nothing is believed from before.
+            identifier=self._identifier("replay", ttl_s=0.0),
             partitions=self._partitions,
             clock=self._clock,
             metrics=self._metrics,
@@ -182,10 +183,10 @@ class _Room:
         self._lines.append(line)
         return line
 
-    def _identifier(self, name: str) -> Identifier:
+    def _identifier(self, name: str, *, ttl_s: float) -> Identifier:
         return Identifier(
             self._line(f"identify {name}"),
-            ttl_s=self._settings.identity_ttl_s,
+            ttl_s=ttl_s,
             monotonic=time.monotonic,
         )
 
@@ -219,7 +220,7 @@ class _Room:
             after_outage=self._catch_up.begin,
         )
         return Stages(
-            identifier=self._identifier(name),
+            identifier=self._identifier(name, ttl_s=self._settings.identity_ttl_s),
             writers=tuple(
                 writer(self._line(f"write {name} {n}"), name=f"write-{name}-{n}")
                 for n in range(writers)

@@ -57,6 +57,7 @@ async def test_a_soft_throttle_lets_readings_and_calls_through(
     """W5101 with `after`: what was measured just now goes, the backlog waits so long."""
     running = power()
     await until(lambda: running.gateway.collector.link == "ready")
+    await until(lambda: running.gateway.uplink.hub == "ready")  # so it has subscribed
     hub.feedback(ok=True, code="W5101", after=2)
     await until(lambda: running.gateway.uplink.verdicts._gate.backlog_held_until > 0)
     from tests.gateway.kept_alive import reading
@@ -76,6 +77,7 @@ async def test_a_hard_throttle_holds_readings_and_no_call(
     """E5101 with `after`: readings wait, are kept, and go afterwards."""
     running = power()
     await until(lambda: running.gateway.collector.link == "ready")
+    await until(lambda: running.gateway.uplink.hub == "ready")  # so it has subscribed
     hub.feedback(ok=False, code="E5101", retry=False, after=1)
     await until(lambda: running.gateway.uplink.verdicts._gate.held_until > 0)
     meter.measured(frame(138, 86, 72, (2026, 3, 4, 8, 0)))
@@ -93,6 +95,7 @@ async def test_refusals_and_warnings_are_told_in_diag_without_values(
     log.configure("gateway")
     running = power(diag_seconds=0.3, who="B")
     await until(lambda: running.gateway.collector.link == "ready")
+    await until(lambda: running.gateway.uplink.hub == "ready")  # so it has subscribed
     hub.receipts = False
     meter.measured(frame(201, 99, 77, (2026, 3, 4, 8, 0)))
     body = (await until(lambda: hub.of("obs")))[0]
@@ -155,6 +158,7 @@ async def test_200_malformed_downlinks_do_not_stop_it(
     rng = random.Random(20261122)
     running = power()
     await until(lambda: running.gateway.collector.link == "ready")
+    await until(lambda: running.gateway.uplink.hub == "ready")  # so it has subscribed
     boot = running.gateway.spool.boot
     good = codec.plain(b'{"v":0,"t":0,"rcpt":{"boot":1,"upto":-1}}')
     assert good

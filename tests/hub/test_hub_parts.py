@@ -23,6 +23,8 @@ from runtime.running import command_line, is_alive, wait_until
 from tests.fixtures.fix_place import short_lived_directory
 
 pytestmark = pytest.mark.loop
+# Any ports: the usual ones may be another hub's.
+FREE = {"http_port": 0, "mqtt_tls_port": 0, "mqtts_port": 0}
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def place():
 
 
 def servers_only(place, **more):
-    return UpSettings(data=place / "data", without=frozenset(ROOMS), **{"http_port": 0, **more})
+    return UpSettings(data=place / "data", without=frozenset(ROOMS), **FREE | more)
 
 
 def test_a_room_is_started_again_and_nothing_outlives_the_hub(start_hub):
