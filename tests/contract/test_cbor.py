@@ -165,7 +165,7 @@ def test_a_defect_is_the_same_in_both(kind: str, wrong: dict[str, Any]) -> None:
 
 
 _TREES = st.recursive(
-    st.one_of(st.integers(), st.text(max_size=3), st.none()),
+    st.one_of(st.integers(-(2**63), 2**63 - 1), st.text(max_size=3), st.none()),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(st.text('ab/~é"', max_size=3), inner, max_size=3),
