@@ -165,7 +165,7 @@ def test_a_defect_is_the_same_in_both(kind: str, wrong: dict[str, Any]) -> None:
 
 
 _TREES = st.recursive(
-    st.one_of(st.integers(-(2**63), 2**63 - 1), st.text(max_size=3), st.none()),
+    st.one_of(st.integers(-(2**63), 2**63 - 1), st.text('ab]}é"', max_size=3), st.none()),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(st.text('ab/~é"', max_size=3), inner, max_size=3),
@@ -177,8 +177,9 @@ _TREES = st.recursive(
 @given(_TREES, st.integers(0, 2), st.integers(4, 7))
 def test_the_first_place_too_deep_is_the_same_in_both(tree: Any, before: int, depth: int) -> None:
     """Whatever stands before it, at the side of it and in it."""
+    beside = [tree] * before
     for _ in range(depth):
-        tree = [*[tree] * before, {"x": tree}] if before else [tree]
+        tree = [*beside, {"x": tree}] if before else [tree]
     document = {"a": [1], "later": tree}
     in_json = refusal(json.dumps(document).encode())
     assert (in_json.code == "E2003") == (depth_of(document) > 6)
