@@ -17,7 +17,7 @@ demo: set-up ## the whole system with a small village, in a fresh directory
 	@$(BIN)/hearthbeat demo
 
 test: set-up-tests ## every test that needs no hardware
-	$(PYTEST) -n 3 --dist loadfile -m "not soak"
+	$(PYTEST) -n 3 --dist loadfile -rs -m "not soak"
 
 check: set-up ## format, lint, types, import contracts, architecture tests, specification
 	$(BIN)/ruff format --check .

@@ -70,7 +70,7 @@ async def test_from_a_printed_code_to_a_reading_and_out(
         robot.observe([signals.pressure(sys, 81) | {"dev": ""}])
         await robot.receipted()
         told = hub.api("GET", f"/patients/{hub.patient}/readings", params={"limit": 500})
-        assert sys in [each["values"]["sys"] for each in told["readings"]]
+        assert sys in [each["values"].get("sys") for each in told["readings"]]
         before = await everything(rows, access.node)
         revoked_at = time.monotonic()
         revoked = await asyncio.to_thread(hub.run, "node", "revoke", "--node", access.node)
