@@ -1,7 +1,9 @@
 """The codes of claims: asked over MQTT with the claim code, answered on `res`."""
 
 import asyncio
+import os
 import secrets
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,12 +23,14 @@ PROVOKED = ("E4101", "E4102", "E4103", "E4104", "E4105", "E4106", "E4107")
 BOTH = pytest.mark.parametrize("encoding", ["json", "cbor"])
 
 
-async def new_unit(hub: LiveHub, *, bound: bool = True) -> Unit:
-    """A unit fresh from the factory, bound to the patient or not."""
-    words = ("unit", "add", "--no-wait", "--serial", f"SN-{secrets.token_hex(4)}")
+async def new_unit(hub: LiveHub, *, bound: bool = True, let_in: bool = False) -> Unit:
+    """A unit fresh from the factory, bound to the patient or not; with `let_in` the broker knows
+    it already, otherwise it has to ask again until it does."""
+    wait = () if let_in else ("--no-wait",)
+    words = ("unit", "add", *wait, "--serial", f"SN-{secrets.token_hex(4)}")
     made = await asyncio.to_thread(hub.cli, *words)
     if bound:
-        words = ("node", "claim", "--no-wait", "--qr", made["qr"], "--patient", str(hub.patient))
+        words = ("node", "claim", *wait, "--qr", made["qr"], "--patient", str(hub.patient))
         await asyncio.to_thread(hub.cli, *words)
     return Unit.from_qr(made["qr"], made["secret"])
 
@@ -117,7 +121,7 @@ async def test_it_is_a_node_already(hub: LiveHub, rows: Rows, encoding: str) -> 
         access = Access(host=given["host"], port=given["port"], tls=True, **who)
         async with Robot(access, habits=quick(encoding=encoding)) as robot:
             nonce = (await claimant.ask({"serial": unit.serial}))["nonce"]
-            async with broker_not_following(rows):
+            async with broker_not_following(hub):
                 await robot.receipted()
                 done = "SELECT 1 FROM claim WHERE serial = %s AND completed_at IS NOT NULL"
                 await rows.until(done, unit.serial)
@@ -132,9 +136,12 @@ async def test_it_is_a_node_already(hub: LiveHub, rows: Rows, encoding: str) -> 
 
 
 @asynccontextmanager
-async def broker_not_following(rows: Rows) -> AsyncIterator[None]:
-    """The hub cannot read its certificates, so the broker works on with what it has: as if it were
-    slow to take something over."""
-    async with rows.conn.transaction():
-        await rows.conn.execute(b"LOCK TABLE certificate IN ACCESS EXCLUSIVE MODE")
+async def broker_not_following(hub: LiveHub) -> AsyncIterator[None]:
+    """What follows the credentials stands still, so the broker works on with what it has: as if it
+    were slow to take something over. Broker, database and rooms are processes of their own."""
+    hub_itself = int(hub.where["pid"])
+    os.kill(hub_itself, signal.SIGSTOP)
+    try:
         yield
+    finally:
+        os.kill(hub_itself, signal.SIGCONT)

@@ -22,7 +22,7 @@ async def test_it_claims_measures_and_stays_the_same_node(
     hub: LiveHub, rows: Rows, tmp_path: Path
 ) -> None:
     """With the text of the label it becomes a node and tells so; started again it still is."""
-    unit, at, state = await new_unit(hub), door(hub), tmp_path / "robot.json"
+    unit, at, state = await new_unit(hub, let_in=True), door(hub), tmp_path / "robot.json"
     where = ("--host", at.host, "--port", str(at.port), "--tls", "--state", str(state))
     label = ("--claim", f"HH1:{unit.serial}:{unit.code}", "--secret", unit.secret)
     first = await run(*where, *label, "--batches", "1", "--ecg", "--encoding", "cbor")
