@@ -4,6 +4,7 @@ import math
 from datetime import datetime
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints
@@ -29,6 +30,7 @@ from store import claim, patient
 from store.claim import Claim
 from store.pool import Connection
 
+_LOG = structlog.get_logger()
 router = APIRouter(prefix="/api", tags=["claims"], responses=PROBLEMS)
 
 Printed = Annotated[str, StringConstraints(strip_whitespace=True, min_length=4, max_length=80)]
@@ -110,7 +112,8 @@ def _sealer(care: Care) -> Sealer:
         if care.settings.unit_key is not None:
             return load_sealer(care.settings.unit_key)
     except CannotUnsealError:
-        pass
+        # The caller learns that claims are not served; why is for whoever runs the hub.
+        _LOG.exception("unit_key_unreadable")
     raise refused(
         "Units are not claimed at this hub.",
         "A hub with a broker of its own claims units; add a node instead.",
