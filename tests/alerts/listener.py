@@ -54,7 +54,7 @@ class Listener:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}/hook"
 
-    async def until(self, count: int, timeout_s: float = 10.0) -> None:
+    async def until(self, count: int, timeout_s: float = 30.0) -> None:
         """Wait until so many requests have come."""
         async with asyncio.timeout(timeout_s), self._came:
             await self._came.wait_for(lambda: len(self.received) >= count)

@@ -80,6 +80,6 @@ class Desk:
 
     def leave(self) -> None:
         """Close both; the hub is given time to stop."""
-        self.shell.communicate(timeout=10)
+        self.shell.communicate(timeout=30)
         os.killpg(self.hub.pid, signal.SIGINT)
         self.hub.wait(30)

@@ -181,7 +181,7 @@ class Rows:
         return list(await (await self.conn.execute(statement.encode(), values)).fetchall())
 
     async def until(
-        self, statement: str, *values: Any, within_s: float = 8.0
+        self, statement: str, *values: Any, within_s: float = 30.0
     ) -> list[tuple[Any, ...]]:
         """The rows of a query, as soon as there are any."""
         deadline = time.monotonic() + within_s

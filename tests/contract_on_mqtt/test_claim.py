@@ -94,7 +94,7 @@ def replay(hub: LiveHub, node: str, bodies: list[dict[str, Any]]) -> None:
     client.username_pw_set(where.user, where.password)
     client.connect(where.host, where.port)
     client.loop_start()
-    assert wait_until(client.is_connected, 10.0)
+    assert wait_until(client.is_connected, 30.0)
     for body in (*bodies, bodies[0] | {"seq": 10_000}):
         kind = body["kind"]
         payload = json.dumps({key: value for key, value in body.items() if key != "kind"})

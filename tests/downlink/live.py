@@ -86,7 +86,7 @@ async def device(broker: LiveBroker, **more: Any) -> AsyncIterator[SimulatedNode
         yield node
 
 
-async def until(check: Callable[[], Awaitable[Any]], seconds: float = 8.0) -> Any:
+async def until(check: Callable[[], Awaitable[Any]], seconds: float = 30.0) -> Any:
     """Wait for something the database will say."""
     async with asyncio.timeout(seconds):
         while not (found := await check()):  # noqa: ASYNC110 - the change is in a database

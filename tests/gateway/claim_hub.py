@@ -56,7 +56,7 @@ class ClaimHub:
         revocations = self.authority.revocations(self.revoked, now=CLOCK.now())
         self.server.write_users(hashes, acl=with_units([SERIAL]), revocations=revocations)
         self.server.reload()
-        assert running.wait_until(self.server.has_taken_over, 5.0), "no reload"
+        assert running.wait_until(self.server.has_taken_over, 15.0), "no reload"
 
     def _connect(self) -> mqtt.Client:
         client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="test-claims")

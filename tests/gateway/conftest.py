@@ -38,7 +38,7 @@ QUICK: dict[str, Any] = {
 }
 
 
-async def until(probe: Callable[[], Any], within: float = 10.0) -> Any:
+async def until(probe: Callable[[], Any], within: float = 30.0) -> Any:
     """Wait until `probe` gives something true; fails after `within` seconds."""
     deadline = time.monotonic() + within
     while True:

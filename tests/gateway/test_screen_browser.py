@@ -29,7 +29,7 @@ async def page() -> AsyncIterator[Page]:
 
 async def shows(page: Page, selector: str, text: str) -> None:
     """Wait until an element shows a text."""
-    await page.locator(selector, has_text=text).first.wait_for(timeout=5000)
+    await page.locator(selector, has_text=text).first.wait_for(timeout=30_000)
 
 
 async def fits(page: Page) -> bool:
@@ -91,4 +91,4 @@ async def test_a_robot_that_does_not_answer_shows_the_telephone_number(
     await page.goto(f"http://127.0.0.1:{running.port}/")
     await shows(page, "#measure", "量血压")
     await running.stop()
-    await page.locator("#gone", has_text="120").wait_for(timeout=8000)
+    await page.locator("#gone", has_text="120").wait_for(timeout=30_000)

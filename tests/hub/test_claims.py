@@ -131,7 +131,7 @@ class Home:
         body = {"serial": self.serial, "nonce": nonce, "proof": proof, "model": "m", "fw": "1"}
         return body | ({"csr": request} if request else {})
 
-    def until(self, sql, *values, wanted=True, seconds=15.0):
+    def until(self, sql, *values, wanted=True, seconds=40.0):
         end = time.monotonic() + seconds
         while (found := self.one(sql, *values)) != wanted:
             assert time.monotonic() < end, f"{sql} is {found}, not {wanted}"
@@ -302,7 +302,7 @@ def test_wrong_proofs_lock_the_code_and_a_restart_does_not_open_it(hub):
         assert 800 < locked["after"] <= 900
         old = hub.pid("downlink")
         os.kill(old, signal.SIGKILL)
-        assert wait_until(lambda: hub.pid("downlink") not in (0, old), 10.0)
+        assert wait_until(lambda: hub.pid("downlink") not in (0, old), 30.0)
         assert home.ask_again(unit)["code"] == "E4104"
 
 

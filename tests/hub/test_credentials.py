@@ -104,7 +104,7 @@ def test_under_up_a_node_gets_in_also_after_the_database_died(shared_hub):
     hub = shared_hub
     old = hub.pid("postgres")
     os.kill(old, signal.SIGKILL)
-    assert wait_until(lambda: hub.pid("postgres") not in (0, old), 8.0)
+    assert wait_until(lambda: hub.pid("postgres") not in (0, old), 24.0)
 
     async def add():
         url = hub.addresses()["database_url"]

@@ -160,13 +160,13 @@ class NewHub:
         def results() -> list[str]:
             return [self.get(f"/rejects/{one}")["replay_result"] or "" for one in asked]
 
-        assert wait_until(lambda: all(results()), 20.0), self.hub.said()
+        assert wait_until(lambda: all(results()), 60.0), self.hub.said()
         return results()
 
     def of_patient(self, what: str, least: int) -> list[dict[str, Any]]:
         """At least so many readings or blocks of the new vital sign."""
         path = f"/patients/{self.patient}/{what}?kind=waist"
-        assert wait_until(lambda: len(self.get(path)[what]) >= least, 15.0), self.hub.said()
+        assert wait_until(lambda: len(self.get(path)[what]) >= least, 45.0), self.hub.said()
         return list(self.get(path)[what])
 
     def tell(self, *series: dict[str, Any], t: int) -> None:

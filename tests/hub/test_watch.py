@@ -102,10 +102,10 @@ def test_safety_15_a_technical_alarm_leaves_without_the_database(start_hub, list
     hub = start_hub("data", *arguments).wait_up()
     os.kill(hub.pid("postgres"), signal.SIGSTOP)
     try:
-        assert wait_until(lambda: listener.posts, 12.0), hub.said()
+        assert wait_until(lambda: listener.posts, 36.0), hub.said()
     finally:
         os.kill(hub.pid("postgres"), signal.SIGCONT)
-    assert wait_until(lambda: len(listener.posts) > 1, 10.0), hub.said()
+    assert wait_until(lambda: len(listener.posts) > 1, 30.0), hub.said()
     said = [verified(*post) for post in listener.posts]
     assert [(s["alarm"], s["phase"]) for s in said] == [
         ("database_away", "begin"),

@@ -88,7 +88,7 @@ class Device:
         self._client.loop_stop()
 
 
-async def until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
+async def until(condition: Callable[[], Any], within_s: float = 30.0) -> Any:
     """Wait for something to become true, and return it."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):
@@ -106,7 +106,7 @@ async def count(conn: Connection, table: str, where: str = "true") -> int:
     return int(row[0])
 
 
-async def until_count(conn: Connection, table: str, wanted: int, within_s: float = 15.0) -> None:
+async def until_count(conn: Connection, table: str, wanted: int, within_s: float = 40.0) -> None:
     """Wait until a table has so many rows."""
     deadline = time.monotonic() + within_s
     while (found := await count(conn, table)) != wanted:

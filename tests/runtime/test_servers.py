@@ -85,7 +85,7 @@ def test_servers_run_unprivileged_and_end_with_their_starter(account):
         assert all(owner(pid) != 0 for pid in pids)
         starter.kill()
         starter.wait()
-        assert wait_until(lambda: not any(map(is_alive, pids)), 5.0)
+        assert wait_until(lambda: not any(map(is_alive, pids)), 15.0)
 
 
 @AS_ROOT

@@ -66,14 +66,14 @@ def test_a_signal_stops_a_service_cleanly(number):
     process = service("wait")
     assert process.stdout.readline() == "ready\n"
     os.kill(process.pid, number)
-    out, _ = process.communicate(timeout=5)
+    out, _ = process.communicate(timeout=30)
     assert (process.returncode, out) == (0, "cleaned\n")
 
 
 @pytest.mark.parametrize(("how", "code"), [("end", 0), ("fail", 1)])
 def test_the_exit_code_says_how_it_ended(how, code):
     """0 when it ended by itself, 1 when it failed, with the reason in a JSON line."""
-    out, err = (process := service(how)).communicate(timeout=5)
+    out, err = (process := service(how)).communicate(timeout=30)
     assert (process.returncode, out) == (code, "cleaned\n")
     events = [json.loads(line) for line in err.splitlines()]
     assert {event["room"] for event in events} == {"test"}
