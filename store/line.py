@@ -5,7 +5,7 @@ and go on by itself the moment the server is back, wants its own connection and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,16 +15,29 @@ from psycopg.pq import TransactionStatus
 from store.failure import UnavailableError, told_apart
 from store.pool import Connection
 
-_OPTIONS = "-c timezone=UTC -c statement_timeout=30s -c lock_timeout=10s"
+# A process that is frozen in the middle of a transaction must not hold up the others for ever.
+_OPTIONS = (
+    "-c timezone=UTC -c statement_timeout=30s -c lock_timeout=10s"
+    " -c idle_in_transaction_session_timeout=20s"
+)
 
 
 class Line:
-    """One connection, used by one task at a time."""
+    """One connection, used by one task at a time. `admit` is asked once for each that is opened:
+    what it raises, the caller gets, and the connection is closed."""
 
-    def __init__(self, database_url: str, *, name: str, limit_s: float = 40.0) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        name: str,
+        limit_s: float = 40.0,
+        admit: Callable[[Connection], Awaitable[None]] | None = None,
+    ) -> None:
         self._url = database_url
         self._name = name
         self._limit_s = limit_s
+        self._admit = admit
         self._conn: AsyncConnection[Any] | None = None
 
     @asynccontextmanager
@@ -40,6 +53,18 @@ class Line:
                     conn = await self._opened()
                     async with conn.transaction():
                         yield conn
+            except BaseException:
+                await self._drop_if_broken()
+                raise
+
+    @asynccontextmanager
+    async def statements(self) -> AsyncIterator[Connection]:
+        """The connection outside a transaction: each statement is one of its own. Raises what
+        `transaction` raises."""
+        with told_apart():
+            try:
+                async with asyncio.timeout(self._limit_s):
+                    yield await self._opened()
             except BaseException:
                 await self._drop_if_broken()
                 raise
@@ -70,17 +95,30 @@ class Line:
 
     async def _opened(self) -> Connection:
         if self._conn is None or self._conn.closed:
-            self._conn = await AsyncConnection.connect(
-                self._url,
-                autocommit=True,
-                options=_OPTIONS,
-                application_name=self._name,
-                connect_timeout=5,
-                tcp_user_timeout=10_000,
-            )
-            if self._conn.pgconn.transaction_status != TransactionStatus.IDLE:
-                raise UnavailableError("the connection is not ready")
+            self._conn = await self._connected()
         return self._conn
+
+    async def _connected(self) -> AsyncConnection[Any]:
+        conn = await AsyncConnection.connect(
+            self._url,
+            autocommit=True,
+            options=_OPTIONS,
+            application_name=self._name,
+            connect_timeout=5,
+            tcp_user_timeout=10_000,
+        )
+        try:
+            await self._demand_usable(conn)
+        except BaseException:
+            await conn.close()
+            raise
+        return conn
+
+    async def _demand_usable(self, conn: Connection) -> None:
+        if conn.pgconn.transaction_status != TransactionStatus.IDLE:
+            raise UnavailableError("the connection is not ready")
+        if self._admit is not None:
+            await self._admit(conn)
 
     async def _drop_if_broken(self) -> None:
         conn = self._conn
