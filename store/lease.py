@@ -74,8 +74,8 @@ async def take(conn: Connection, name: str, holder: str, seen: Seen | None) -> H
     """Take it as it was seen, and end the sessions of who had it. None: somebody was faster, or
     it was renewed after all."""
     before, epoch, renewed_at, _ = seen or (None, None, None, False)
-    said = {"name": name, "holder": holder, "before": before}
-    said |= {"epoch": epoch, "renewed_at": renewed_at}
+    names = {"name": name, "holder": holder, "before": before}
+    said = {**names, "epoch": epoch, "renewed_at": renewed_at}
     try:
         row = await (await conn.execute(_SQL["take"], said)).fetchone()
     except psycopg.errors.InsufficientPrivilege:
