@@ -1,0 +1,216 @@
+"""Readings whose identity is taken by something else: settled by everything ever said of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from store.named import queries
+from store.pool import Connection
+from store.settlement import Change, Said, Settled, Values, settle
+
+if TYPE_CHECKING:
+    from store.reading import ReadingRow
+
+_SQL = queries("contested")
+
+
+class Stored(NamedTuple):
+    """What the database holds of a reading, or has beside it."""
+
+    values: Values
+    flags: int
+    who: str | None
+    fix: bool
+    sent_at: datetime | None
+    received_at: datetime
+    seq: int
+    patient_id: int | None
+    node_id: str
+    boot: int
+
+
+class _Before(Struct, frozen=True):
+    """What is needed again of a line of the history."""
+
+    values: Values
+    flags: int
+    who: str | None
+    fix: bool
+    sent_at: datetime | None
+    received_at: datetime
+    seq: int
+
+
+class _Contest(NamedTuple):
+    """One reading: what is stored, beside it by its id, and before it; and the rows that came."""
+
+    stored: Stored
+    beside: list[tuple[int, Stored]]
+    before: list[_Before]
+    came: list[int]
+
+
+class _Effects(NamedTuple):
+    """What is to be written, by row of the batch or by id."""
+
+    reading_said_earlier: list[tuple[int, datetime]]
+    beside_said_earlier: list[tuple[int, datetime]]
+    step_aside: list[int]
+    stand_no_longer: list[int]
+    stand_beside: list[int]
+    history: list[tuple[int, Stored]]
+    correct: dict[int, Stored]
+    withdrawn: list[Change]
+
+
+async def settle_contested(
+    conn: Connection, rows: Sequence["ReadingRow"], written: set[int]
+) -> list[Change]:
+    """Settle the rows of the batch in `incoming_reading` that found their identity taken;
+    `written` are those that did not. Part of a transaction."""
+    contests = await _load(conn, rows, written)
+    if not contests:
+        return []
+    effects = _Effects([], [], [], [], [], [], {}, [])
+    for contest in contests:
+        _decide(rows, contest, effects)
+    corrected = await _carry_out(conn, effects)
+    return [
+        *(Change(n, "conflicting", *_shown(rows[n])) for n in sorted(effects.stand_beside)),
+        *effects.withdrawn,
+        *_corrections(rows, effects, corrected),
+    ]
+
+
+def _shown(row: "ReadingRow") -> tuple[int | None, Values, int]:
+    return row.patient_id, row.values, row.flags
+
+
+def _corrections(
+    rows: Sequence["ReadingRow"], effects: _Effects, corrected: list[tuple[int, int | None]]
+) -> list[Change]:
+    changes = []
+    for n, patient_id in corrected:
+        row, old = rows[n], effects.correct[n]
+        if patient_id != old.patient_id:
+            changes.append(Change(n, "withdrawn", old.patient_id, old.values, old.flags))
+        changes.append(Change(n, "corrected", patient_id, row.values, row.flags))
+    return changes
+
+
+# --- loading ----------------------------------------------------------------------------------
+
+
+async def _load(
+    conn: Connection, rows: Sequence["ReadingRow"], written: set[int]
+) -> list[_Contest]:
+    contests: dict[tuple[object, ...], _Contest] = {}
+    for n, *columns in await (await conn.execute(_SQL["came"])).fetchall():
+        if n not in written:
+            fresh = _Contest(_stored(columns), [], [], [])
+            contests.setdefault(_identity(rows[n]), fresh).came.append(n)
+    if not contests:
+        return []
+    one_each = {"n": [contest.came[0] for contest in contests.values()]}
+    of = {contest.came[0]: contest for contest in contests.values()}
+    for n, *columns in await (await conn.execute(_SQL["beside"], one_each)).fetchall():
+        of[n].beside.append((columns[-1], _stored(columns[:-1])))
+    for n, before in await (await conn.execute(_SQL["before"], one_each)).fetchall():
+        of[n].before.append(msgspec.convert(before, _Before))
+    return list(contests.values())
+
+
+def _identity(row: "ReadingRow") -> tuple[object, ...]:
+    return (row.device_id, row.kind, row.measured_at, row.ordinal)
+
+
+def _stored(columns: Sequence[Any]) -> Stored:
+    return Stored(tuple(columns[:4]), *columns[4:])
+
+
+def _as_stored(row: "ReadingRow") -> Stored:
+    said = (row.values, row.flags, row.who, row.fix, row.sent_at, row.received_at, row.seq)
+    return Stored(*said, row.patient_id, row.node_id, row.boot)
+
+
+def _said(one: Stored | _Before) -> Said:
+    sent_at = one.sent_at or one.received_at
+    return Said(one.values, one.flags, one.who, one.fix, sent_at, one.seq)
+
+
+# --- deciding ---------------------------------------------------------------------------------
+
+
+def _decide(rows: Sequence["ReadingRow"], contest: _Contest, effects: _Effects) -> None:
+    """Add what follows for one reading."""
+    # Earliest first, so that what is kept of a value is the message that said it first.
+    came = sorted(contest.came, key=lambda n: _sent(rows[n]))
+    everything = [
+        contest.stored,
+        *(stored for _, stored in contest.beside),
+        *(_as_stored(rows[n]) for n in came),
+    ]
+    settled = settle([_said(one) for one in everything], [_said(b) for b in contest.before])
+    first_came = 1 + len(contest.beside)
+    _date_back(contest, settled, effects)
+    _beside(contest, settled, came, effects)
+    effects.history.extend((came[0], everything[place]) for place in settled.past)
+    if settled.holds >= first_came:
+        effects.correct[came[settled.holds - first_came]] = contest.stored
+
+
+def _sent(row: "ReadingRow") -> tuple[datetime, int]:
+    return (row.sent_at or row.received_at, row.seq)
+
+
+def _date_back(contest: _Contest, settled: Settled, effects: _Effects) -> None:
+    """What is stored may have been said earlier, by a message that came later."""
+    stored = _said(contest.stored)
+    if not stored.fix and settled.first_said[0] < stored.sent_at:
+        effects.reading_said_earlier.append((contest.came[0], settled.first_said[0]))
+    for place, (id_, beside) in enumerate(contest.beside, 1):
+        if settled.first_said[place] < _said(beside).sent_at:
+            effects.beside_said_earlier.append((id_, settled.first_said[place]))
+
+
+def _beside(contest: _Contest, settled: Settled, came: list[int], effects: _Effects) -> None:
+    first_came = 1 + len(contest.beside)
+    stays = set(settled.beside)
+    if 0 in stays:
+        effects.step_aside.append(came[0])
+    effects.stand_beside.extend(came[p - first_came] for p in settled.beside if p >= first_came)
+    for place, (id_, one) in enumerate(contest.beside, 1):
+        if place not in stays:
+            effects.stand_no_longer.append(id_)
+            gone = Change(came[0], "withdrawn", one.patient_id, one.values, one.flags)
+            effects.withdrawn.append(gone)
+
+
+# --- writing ----------------------------------------------------------------------------------
+
+
+async def _carry_out(conn: Connection, effects: _Effects) -> list[tuple[int, int | None]]:
+    """Write it all; whose the corrected readings are now, by row of the batch."""
+    await _run(conn, "reading_said_earlier", n=0, at=1, rows=effects.reading_said_earlier)
+    await _run(conn, "beside_said_earlier", id=0, at=1, rows=effects.beside_said_earlier)
+    await _run(conn, "step_aside", n=0, rows=[(n,) for n in effects.step_aside])
+    await _run(conn, "stand_no_longer", id=0, rows=[(id_,) for id_ in effects.stand_no_longer])
+    history = [(n, msgspec.json.encode(one._asdict()).decode()) for n, one in effects.history]
+    await _run(conn, "history", n=0, before=1, rows=history)
+    await _run(conn, "stand_beside", n=0, rows=[(n,) for n in effects.stand_beside])
+    if not effects.correct:
+        return []
+    cursor = await conn.execute(_SQL["correct"], {"n": list(effects.correct)})
+    return sorted(await cursor.fetchall())
+
+
+async def _run(
+    conn: Connection, name: str, *, rows: Sequence[tuple[Any, ...]], **columns: int
+) -> None:
+    """One statement over the columns of these rows; none for none."""
+    if rows:
+        values = {column: [row[at] for row in rows] for column, at in columns.items()}
+        await conn.execute(_SQL[name], values)
