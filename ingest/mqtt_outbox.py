@@ -47,9 +47,9 @@ class Outbox:
             taken.append((packet_id, self._in_flight[packet_id]))
         return taken
 
-    def acknowledged(self, packet_id: int) -> None:
-        """The broker has taken it."""
-        self._in_flight.pop(packet_id, None)
+    def acknowledged(self, packet_id: int) -> Outgoing | None:
+        """The broker has answered: what it was."""
+        return self._in_flight.pop(packet_id, None)
 
     def again(self) -> list[tuple[int, Outgoing]]:
         """What was in flight when the connection broke, to be sent again first, in order."""

@@ -9,16 +9,17 @@ to an earlier connection is not sent on a later one.
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from random import random
 from typing import Any, Final
 
 import mqtt5
 import structlog
-from mqtt5 import ConnAckReasonCode, DisconnectReasonCode, QoS, RetainHandling
+from mqtt5 import ConnAckReasonCode, DisconnectReasonCode, QoS
 from msgspec import Struct
 
+from ingest import mqtt_packets
 from ingest.mqtt_connection import Connection, SessionLostError
 from ingest.mqtt_frame import FrameError
 from ingest.mqtt_outbox import Outbox, Outgoing
@@ -27,7 +28,6 @@ from runtime.clock import Clock
 from runtime.settings import Broker
 
 _LOG = structlog.get_logger()
-_SUBSCRIBE_ID: Final = 1
 _OUTBOX: Final = 10_000
 _REFUSED: Final = 0x80
 _STABLE_S: Final = 30.0
@@ -77,8 +77,10 @@ class Session:
     """A session that comes back by itself until it is cancelled.
 
     `on_message` gets every message; each must be given to `settle` sooner or later. `on_ready`
-    runs after each successful (re)connection, when publishing is possible. It connects only while
-    `after` is set: a session that must not be first.
+    runs after each successful (re)connection, when publishing is possible. `on_answer` hears the
+    topic and the reason code of every publish at QoS 1. It connects only while `after` is set (a
+    session that must not be first), and waits for `may_connect`, which is told whether somebody
+    else has taken the session over.
     """
 
     def __init__(
@@ -88,14 +90,18 @@ class Session:
         clock: Clock,
         on_message: Callable[[Arrival], None],
         on_ready: Callable[[], None] = lambda: None,
+        on_answer: Callable[[str, int], None] = lambda _topic, _code: None,
         after: asyncio.Event | None = None,
+        may_connect: Callable[[bool], Awaitable[None]] | None = None,
         rand: Callable[[], float] = random,
     ) -> None:
         self._options = options
         self._clock = clock
         self._on_message = on_message
         self._on_ready = on_ready
+        self._on_answer = on_answer
         self._after = after
+        self._may_connect = may_connect
         self._rand = rand
         self._connection: Connection[mqtt5.Packet] | None = None
         self._handshake: asyncio.Queue[mqtt5.Packet] = asyncio.Queue()
@@ -106,11 +112,24 @@ class Session:
         self._farewell: Outgoing | None = None
         self._told = False
         self.ready = asyncio.Event()
+        self.arrived = 0
+        # How often the broker had forgotten the session, with what it kept for the hub.
+        self.forgotten = 0
 
     @property
     def in_hand(self) -> int:
         """Messages handed out and not settled."""
         return self._in_hand
+
+    @property
+    def full(self) -> bool:
+        """Whether the broker holds messages back because so many are in hand."""
+        return self._in_hand >= self._options.receive_maximum
+
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest message came that is not acknowledged; None: there is none."""
+        return self._unacknowledged[0].received_at if self._unacknowledged else None
 
     @property
     def lost_outgoing(self) -> int:
@@ -154,6 +173,7 @@ class Session:
         if packet.qos == QoS.AT_LEAST_ONCE:
             self._unacknowledged.append(arrival)
         self._in_hand += 1
+        self.arrived += 1
         # Receive Maximum does not bound QoS 0, and Mosquitto 2.0 goes beyond it after the first
         # acknowledgement: then the network has to wait.
         if self._in_hand > self._options.receive_maximum and self.ready.is_set():
@@ -183,16 +203,23 @@ class Session:
         connection = self._connection
         if connection is not None and self.ready.is_set() and not connection.congested:
             for packet_id, message in self._outbox.take(self._window):
-                connection.write(_publish(packet_id, message, duplicate=False))
+                connection.write(mqtt_packets.publish(packet_id, message, duplicate=False))
+
+    def cut(self, reason: str) -> None:
+        """Drop the connection, and come back with a new one."""
+        if self._connection is not None:
+            self._connection.fail(SessionLostError(reason))
 
     # --- connections --------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Connect, stay connected, come back with full jitter; until cancelled."""
-        attempt = 0
+        attempt, taken_over = 0, False
         while True:
             if self._after is not None:
                 await self._after.wait()
+            if self._may_connect is not None:
+                await self._may_connect(taken_over)
             started = asyncio.get_running_loop().time()
             try:
                 await self._connect_and_stay()
@@ -200,7 +227,8 @@ class Session:
                 lived = asyncio.get_running_loop().time() - started
                 attempt = 0 if lived > _STABLE_S else attempt + 1
                 self._tell_once(error)
-                await asyncio.sleep(self._pause(attempt, slow=getattr(error, "slow", False)))
+                taken_over = getattr(error, "slow", False)
+                await asyncio.sleep(self._pause(attempt, slow=taken_over))
 
     def _tell_once(self, error: Exception) -> None:
         """The first failure after being up is news, the further ones are not."""
@@ -227,7 +255,7 @@ class Session:
         try:
             async with asyncio.timeout(options.connect_timeout_s):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self._received, _decode, options.max_packet),
+                    lambda: Connection(self._received, mqtt_packets.decode, options.max_packet),
                     broker.host,
                     broker.port,
                     ssl=ssl.create_default_context() if broker.tls else None,
@@ -238,7 +266,9 @@ class Session:
             await self._stay(connection, keep_alive_s)
         except asyncio.CancelledError:
             if connection is not None:
-                self._say_goodbye(connection)
+                farewell = self._farewell if self.ready.is_set() else None
+                will = options.will is not None
+                connection.write(mqtt_packets.goodbye(farewell, will=will))
                 await connection.close()
             raise
         finally:
@@ -250,20 +280,21 @@ class Session:
 
     async def _shake_hands(self, connection: Connection[mqtt5.Packet]) -> float:
         """CONNECT and SUBSCRIBE; returns the keep-alive in seconds."""
-        connection.write(_connect(self._options))
+        connection.write(mqtt_packets.connect(self._options))
         answer = await self._next(connection)
         if not isinstance(answer, mqtt5.ConnAckPacket):
             raise SessionLostError("the broker did not answer CONNECT")
         if answer.reason_code != ConnAckReasonCode.SUCCESS:
             raise SessionLostError(f"refused: {answer.reason_code.name}")
         self._window = answer.receive_max
-        connection.write(_subscribe(self._options.filters))
+        connection.write(mqtt_packets.subscribe(self._options.filters))
         granted = await self._next(connection)
         if not isinstance(granted, mqtt5.SubAckPacket):
             raise SessionLostError("the broker did not answer SUBSCRIBE")
         if any(code.value >= _REFUSED for code in granted.reason_codes):
             raise SessionLostError(f"subscription refused: {granted.reason_codes}")
         self._told = False
+        self.forgotten += not answer.session_present
         _LOG.info("mqtt_up", client=self._options.client_id, session_present=answer.session_present)
         return float(answer.server_keep_alive or self._options.keep_alive_s)
 
@@ -282,7 +313,7 @@ class Session:
     def _begin(self, connection: Connection[mqtt5.Packet]) -> None:
         self.ready.set()
         for packet_id, message in self._outbox.again():
-            connection.write(_publish(packet_id, message, duplicate=True))
+            connection.write(mqtt_packets.publish(packet_id, message, duplicate=True))
         self._on_ready()
         self._send_waiting()
 
@@ -299,85 +330,22 @@ class Session:
             connection.write(mqtt5.PingReqPacket().write())
             self._send_waiting()
 
-    def _say_goodbye(self, connection: Connection[mqtt5.Packet]) -> None:
-        if self._farewell is not None and self.ready.is_set():
-            packet = mqtt5.PublishPacket(
-                self._farewell.topic, self._farewell.payload, retain=self._farewell.retain
-            )
-            connection.write(packet.write())
-        connection.write(mqtt5.DisconnectPacket().write())
-
     def _received(self, packet: mqtt5.Packet) -> None:
         match packet:
             case mqtt5.PublishPacket():
                 self._arrived(packet)
             case mqtt5.PubAckPacket():
-                self._outbox.acknowledged(packet.packet_id)
-                if packet.reason_code.value >= _REFUSED:
-                    _LOG.warning("mqtt_publish_refused", reason=packet.reason_code.name)
-                self._send_waiting()
+                self._answered(packet)
             case mqtt5.DisconnectPacket():
                 taken_over = packet.reason_code == DisconnectReasonCode.SESSION_TAKEN_OVER
                 raise SessionLostError(f"told to go: {packet.reason_code.name}", slow=taken_over)
             case mqtt5.ConnAckPacket() | mqtt5.SubAckPacket():
                 self._handshake.put_nowait(packet)
 
-
-def _connect(options: SessionOptions) -> bytes:
-    will = None
-    if options.will is not None:
-        will = mqtt5.Will(
-            options.will.topic,
-            payload=options.will.payload,
-            qos=QoS.AT_LEAST_ONCE,
-            retain=options.will.retain,
-            will_delay_interval=options.will_delay_s,
-        )
-    password = options.broker.password
-    return mqtt5.ConnectPacket(
-        options.client_id,
-        username=options.broker.user,
-        password=None if password is None else password.encode(),
-        clean_start=False,
-        will=will,
-        keep_alive=options.keep_alive_s,
-        session_expiry_interval=options.session_expiry_s,
-        receive_max=options.receive_maximum,
-        max_packet_size=options.max_packet,
-    ).write()
-
-
-def _subscribe(filters: tuple[str, ...]) -> bytes:
-    # Retained messages come with a new subscription only: a restart is not flooded with them.
-    wanted = [
-        mqtt5.TopicFilter(
-            pattern,
-            max_qos=QoS.AT_LEAST_ONCE,
-            retain_handling=RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS,
-        )
-        for pattern in filters
-    ]
-    return mqtt5.SubscribePacket(_SUBSCRIBE_ID, wanted).write()
-
-
-def _publish(packet_id: int, message: Outgoing, *, duplicate: bool) -> bytes:
-    return mqtt5.PublishPacket(
-        message.topic,
-        message.payload,
-        qos=QoS.AT_LEAST_ONCE,
-        retain=message.retain,
-        packet_id=packet_id,
-        duplicate=duplicate,
-        message_expiry_interval=message.expiry_s,
-    ).write()
-
-
-def _decode(packet: memoryview) -> mqtt5.Packet:
-    try:
-        return mqtt5.read(packet)[0]
-    except (IndexError, ValueError) as error:
-        raise FrameError(f"a malformed packet: {error}") from None
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # noqa: BLE001 - invalid UTF-8 ends in a Rust panic
-        raise FrameError(f"a malformed packet: {type(error).__name__}") from None
+    def _answered(self, packet: mqtt5.PubAckPacket) -> None:
+        message = self._outbox.acknowledged(packet.packet_id)
+        if packet.reason_code.value >= _REFUSED:
+            _LOG.warning("mqtt_publish_refused", reason=packet.reason_code.name)
+        if message is not None:
+            self._on_answer(message.topic, packet.reason_code.value)
+        self._send_waiting()
