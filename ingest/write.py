@@ -125,9 +125,9 @@ def _note_conflict(conflicts: list[Defect], row: ReadingRow, series: int) -> Non
 
 def _reading_item(row: ReadingRow, change: Change) -> feed.ReadingItem:
     session = (row.context or {}).get("session") or {}
-    conflicting = change.what == "conflicting"
+    beside = {"conflicting": "inserted", "uncontested": "withdrawn"}
     return feed.ReadingItem(
-        change="inserted" if conflicting else change.what,
+        change=beside.get(change.what, change.what),
         device_id=row.device_id,
         node_id=row.node_id,
         kind=row.kind,
@@ -141,7 +141,7 @@ def _reading_item(row: ReadingRow, change: Change) -> feed.ReadingItem:
         who=row.who,
         session_id=row.session_id,
         session_done=bool(session.get("done")),
-        conflicting=conflicting,
+        conflicting=change.what in beside,
     )
 
 

@@ -63,7 +63,7 @@ class _Effects(NamedTuple):
     stand_beside: list[int]
     history: list[tuple[int, Stored]]
     correct: dict[int, Stored]
-    withdrawn: list[Change]
+    uncontested: list[Change]
 
 
 async def settle_contested(
@@ -80,7 +80,7 @@ async def settle_contested(
     corrected = await _carry_out(conn, effects)
     return [
         *(Change(n, "conflicting", *_shown(rows[n])) for n in sorted(effects.stand_beside)),
-        *effects.withdrawn,
+        *effects.uncontested,
         *_corrections(rows, effects, corrected),
     ]
 
@@ -185,8 +185,8 @@ def _beside(contest: _Contest, settled: Settled, came: list[int], effects: _Effe
     for place, (id_, one) in enumerate(contest.beside, 1):
         if place not in stays:
             effects.stand_no_longer.append(id_)
-            gone = Change(came[0], "withdrawn", one.patient_id, one.values, one.flags)
-            effects.withdrawn.append(gone)
+            gone = Change(came[0], "uncontested", one.patient_id, one.values, one.flags)
+            effects.uncontested.append(gone)
 
 
 # --- writing ----------------------------------------------------------------------------------

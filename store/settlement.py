@@ -77,12 +77,13 @@ def _trace(one: Said) -> tuple[object, ...]:
 class Change(NamedTuple):
     """What row number `n` of a batch did, and whose reading it is now.
 
-    `conflicting` rows were stored beside the reading that holds their identity. `withdrawn`
-    names the patient who lost a reading, or one that stood beside it, with the values it had.
+    `conflicting` rows were stored beside the reading that holds their identity; `uncontested`
+    names what stands there no longer. `withdrawn` names the patient who lost the reading, with
+    the values it had.
     """
 
     n: int
-    what: Literal["inserted", "conflicting", "corrected", "withdrawn"]
+    what: Literal["inserted", "conflicting", "uncontested", "corrected", "withdrawn"]
     patient_id: int | None
     values: Values
     flags: int

@@ -27,5 +27,6 @@ RETURNING device_id, kind, start_at, part
 SELECT i.n
 FROM incoming_block AS i
 JOIN block AS b USING (device_id, kind, start_at, part)
-WHERE (i.step_ms, i.samples, i.flags) IS DISTINCT FROM (b.step_ms, b.samples, b.flags)
+WHERE (i.step_ms, i.samples, i.flags, i.who)
+      IS DISTINCT FROM (b.step_ms, b.samples, b.flags, b.who)
 ORDER BY i.n

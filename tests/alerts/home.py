@@ -309,9 +309,9 @@ class Home:
 
 
 def _item(row: ReadingRow, change: Any, what: str | None) -> ReadingItem:
-    conflicting = change.what == "conflicting"
+    beside = {"conflicting": "inserted", "uncontested": "withdrawn"}
     return ReadingItem(
-        change=what or ("inserted" if conflicting else change.what),
+        change=what or beside.get(change.what, change.what),
         device_id=row.device_id,
         node_id=row.node_id,
         kind=row.kind,
@@ -324,5 +324,5 @@ def _item(row: ReadingRow, change: Any, what: str | None) -> ReadingItem:
         received_at=row.received_at,
         who=row.who,
         session_id=row.session_id,
-        conflicting=conflicting,
+        conflicting=change.what in beside,
     )

@@ -145,7 +145,7 @@ async def test_a_correction_to_what_stood_beside_leaves_nothing_beside(conn: Con
     await write(conn, said(148, 0, who="A"), said(184, 1, who="B"))
     changes = await write(conn, said(184, 5, fix=True, who="B"))
     assert [(c.what, c.patient_id) for c in changes] == [
-        ("withdrawn", 3),
+        ("uncontested", 3),
         ("withdrawn", 2),
         ("corrected", 3),
     ]
