@@ -24,6 +24,7 @@ _COMMANDS = (
     ("care", "hub.rooms:care", "Run care alone: API and console."),
     ("gateway", "gateway.cli:app", "Run a home's gateway: reads meters, rings, asks, reports."),
     ("sim", "firmware_sim.cli:app", "Simulate devices, people and households."),
+    ("soak", "hub.soak.cli:app", "Load a hub, break it by seed, and compare books and database."),
     ("lint", "hub.lint:lint", "Check messages as the hub would, without a hub."),
     ("migrate", "hub.rooms:migrate", "Bring a database up to date."),
     ("area", "hub.admin:area", "Add and list areas, from province to village."),

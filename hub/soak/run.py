@@ -1,0 +1,232 @@
+"""A soak from beginning to end: a hub of its own, a fleet, a plan of faults, and the verdict."""
+
+import asyncio
+import os
+import platform
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from msgspec import Struct, field, to_builtins
+
+from firmware_sim.fleet import Fleet, FleetOptions, Mischief, Mix, Proxy, Summary
+from hub.soak import plan
+from hub.soak.actions import Breaker
+from hub.soak.child import HubChild, HubDidNotStartError
+from hub.soak.disk import Disk, NoDiskError
+from hub.soak.plan import Planned
+from hub.soak.sampling import Sampler
+from hub.soak.settle import settle
+from hub.soak.verify import Verdict, verify
+from runtime.clock import SystemClock
+from store import ledger_check
+
+_LOG = structlog.get_logger()
+PARTS: Final = ("ingest", "downlink", "alerts", "care", "mosquitto", "postgres")
+_SAMPLE_EVERY_S: Final = 1.0
+_ANSWERS_S: Final = 120.0
+_FREE_PORTS: Final = ("--mqtt-port=0", "--mqtt-tls-port=0", "--mqtts-port=0", "--http-port=0")
+# All kinds of messages, and what devices get wrong in the field.
+MIX: Final = Mix(single=1.0, batch=0.2, block=0.2, event=0.02, ack=0.05)
+MISCHIEF: Final = Mischief(
+    tenfold=0.01,
+    late=0.02,
+    clock_1970=0.005,
+    clock_2099=0.005,
+    clock_none=0.01,
+    fix=0.02,
+    conflict=0.01,
+    malformed=0.01,
+)
+
+
+class SoakSettings(Struct, frozen=True, kw_only=True):
+    """One soak. `out` is a new or empty directory; everything of the run is in it."""
+
+    out: Path
+    seed: int = 1
+    minutes: float = 5.0
+    faults: tuple[str, ...] = tuple(plan.BY_NAME)
+    nodes: int = 50
+    rate: float = 100.0
+    settle_s: float = 120.0
+    disk_mb: int = 8192
+    # For a test of the verdict: what to do behind the hub's back (see store.ledger_check.spoil).
+    spoil: str | None = None
+
+
+class Moment(Struct, frozen=True):
+    """How far a run is."""
+
+    seconds: float
+    of: float
+    doing: str
+    fleet: Summary
+
+
+class Report(Struct, kw_only=True):
+    """Everything about a run; written as JSON."""
+
+    version: int = 1
+    seed: int
+    minutes: float
+    nodes: int
+    rate: float
+    host: dict[str, Any]
+    server: str = ""
+    faults: list[Planned] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    # What went wrong beside the ledger: a hub that did not come back.
+    troubles: list[str] = field(default_factory=list)
+    fleet: Summary = field(default_factory=Summary)
+    costs: dict[str, dict[str, float]] = field(default_factory=dict)
+    verdict: Verdict = field(default_factory=Verdict)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the hub kept its promise: the ledger is exact, and nobody waits for a receipt."""
+        return self.verdict.exact and not self.verdict.unreceipted and not self.troubles
+
+    def as_json(self) -> dict[str, Any]:
+        """For the report file."""
+        found: dict[str, Any] = to_builtins(self)
+        return {"kept": self.kept, **found}
+
+
+def host_facts() -> dict[str, Any]:
+    """What the figures of a run depend on."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "cpus": os.cpu_count(),
+        "memory_mb": round(pages / 1e6),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "load_at_start": os.getloadavg()[0],
+    }
+
+
+class Soak:
+    """One run. `moment` says how far it is, at any time."""
+
+    def __init__(self, settings: SoakSettings) -> None:
+        """Nothing is touched before `run`."""
+        self.settings = settings
+        self._sampler = Sampler()
+        self._doing = "starting the hub"
+        self._began: float | None = None
+        self._fleet: Fleet | None = None
+        self.report = Report(
+            seed=settings.seed,
+            minutes=settings.minutes,
+            nodes=settings.nodes,
+            rate=settings.rate,
+            host=host_facts(),
+        )
+
+    def moment(self) -> Moment:
+        """How far it is."""
+        gone = time.monotonic() - self._began if self._began is not None else 0.0
+        fleet = self._fleet.summary() if self._fleet is not None else Summary()
+        return Moment(gone, self.settings.minutes * 60, self._doing, fleet)
+
+    async def run(self) -> Report:
+        """Run it. Raises HubDidNotStartError, NotSettledError or OSError before the load."""
+        self.settings.out.mkdir(parents=True, exist_ok=True)
+        async with AsyncExitStack() as stack:
+            disk = self._disk(stack)
+            place = disk.place if disk is not None else self.settings.out
+            hub = HubChild(place / "hub", _FREE_PORTS)
+            stack.callback(hub.close)
+            await asyncio.to_thread(hub.until_up)
+            self._doing = "adding nodes"
+            await self._load(stack, hub, disk)
+            self._doing = "comparing ledger and database"
+            await self._judge(hub)
+        return self.report
+
+    def _disk(self, stack: AsyncExitStack) -> Disk | None:
+        if not any(plan.BY_NAME[name].needs == "disk" for name in self.settings.faults):
+            return None
+        try:
+            disk = Disk(self.settings.out, megabytes=self.settings.disk_mb)
+        except NoDiskError as error:
+            needy = (n for n in self.settings.faults if plan.BY_NAME[n].needs == "disk")
+            self.report.skipped = dict.fromkeys(needy, str(error))
+            return None
+        stack.callback(disk.close)
+        return disk
+
+    async def _load(self, stack: AsyncExitStack, hub: HubChild, disk: Disk | None) -> None:
+        where = hub.addresses()
+        accounts = await settle(
+            where["database_url"], nodes=self.settings.nodes, now=SystemClock().now()
+        )
+        proxy = await stack.enter_async_context(Proxy(0, "127.0.0.1", where["mqtt_port"]))
+        options = self._options(accounts, proxy.port)
+        self._fleet = Fleet(options)
+        breaker = Breaker(hub, proxy=proxy, disk=disk)
+        self._began = time.monotonic()
+        sampling = asyncio.create_task(self._sample(hub))
+        breaking = asyncio.create_task(self._break(breaker))
+        try:
+            self.report.fleet = await self._fleet.run()
+            await breaking
+        finally:
+            sampling.cancel()
+            breaking.cancel()
+            await asyncio.gather(sampling, breaking, return_exceptions=True)
+        self.report.costs = {part: c.shown() for part, c in self._sampler.costs.items()}
+
+    def _options(self, accounts: tuple[Any, ...], port: int) -> FleetOptions:
+        settings = self.settings
+        return FleetOptions(
+            broker=f"mqtt://127.0.0.1:{port}",
+            accounts=accounts,
+            ledger=settings.out / "ledger",
+            seed=settings.seed,
+            rate=settings.rate,
+            minutes=settings.minutes,
+            mix=MIX,
+            mischief=MISCHIEF,
+            share_v311=0.3,
+            share_cbor=0.3,
+            resend_s=10.0,
+            catch_up_per_s=100.0,
+            settle_s=settings.settle_s,
+            reconnect_cap_s=5.0,
+            reconnect_min_s=1.0,
+            keep_alive_s=15,
+        )
+
+    async def _break(self, breaker: Breaker) -> None:
+        names = [n for n in self.settings.faults if n not in self.report.skipped]
+        began = time.monotonic()
+        for planned in plan.plan(self.settings.seed, self.settings.minutes * 60, names):
+            self._doing = "nothing breaks"
+            await asyncio.sleep(began + planned.at_s - time.monotonic())
+            self._doing = planned.name
+            self.report.faults.append(planned)
+            try:
+                await breaker.do(planned)
+            except HubDidNotStartError as error:
+                self.report.troubles.append(f"after {planned.name} the hub did not start: {error}")
+                return
+        self._doing = "waiting for the last receipts"
+
+    async def _sample(self, hub: HubChild) -> None:
+        while True:
+            self._sampler.sample({part: hub.pid(part) for part in PARTS})
+            await asyncio.sleep(_SAMPLE_EVERY_S)
+
+    async def _judge(self, hub: HubChild) -> None:
+        url = hub.addresses().get("database_url")
+        if url is None:
+            self.report.troubles.append("the hub is not up at the end: nothing can be compared")
+            return
+        self.report.server = await ledger_check.server_version(url)
+        if self.settings.spoil is not None:
+            await ledger_check.spoil(url, self.settings.spoil)
+        self.report.verdict = await verify(self.settings.out / "ledger", url)
