@@ -31,7 +31,8 @@ class ReadingDue(Struct, array_like=True, frozen=True, gc=False):
 
     `values` are v0..v3 in the canonical units. With `anchored` the row's identity is
     (device, kind, measured_ms, ordinal); without, its time comes from its arrival (`measured_ms`
-    is what was claimed, None where nothing was), and (node, boot, seq) of the row identifies it.
+    is what was claimed, None where nothing was; `ordinal` says nothing), and (node, boot, seq) of
+    the row identifies it.
     `clock` is the clock quality to be stored. `role`: `new`; `conflict` has the identity of an
     earlier one and other values: both are kept, which of them as the reading depends on who came
     first; `fix` takes over from what had its identity, the latest by `sent_ms`, then `seq`.
@@ -64,12 +65,12 @@ class BlockDue(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Head(Struct, array_like=True, frozen=True, tag=1):
-    """The first record: what makes the run repeatable. `options` are for people."""
+    """The first record: with `Start`, what makes the run repeatable. `options` are for people."""
 
     version: int
     seed: int
     boot: int
-    start_ms: int
+    at_ms: int
     options: dict[str, Any]
 
 
@@ -163,7 +164,14 @@ class End(Struct, array_like=True, frozen=True, tag=9):
     open: int
 
 
-Record = Head | Node | Sent | Again | Acked | Receipted | Refused | Gone | End
+class Start(Struct, array_like=True, frozen=True, tag=10):
+    """Measuring begins: every planned time counts from `start_ms`."""
+
+    start_ms: int
+    at_ms: int
+
+
+Record = Head | Start | Node | Sent | Again | Acked | Receipted | Refused | Gone | End
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Record)
@@ -191,11 +199,9 @@ class Ledger:
 
     def flush(self) -> None:
         """Write what was gathered. Raises OSError when the disk is full: then send nothing."""
-        done = 0
-        with memoryview(self._gathered) as view:
-            while done < len(view):
-                done += os.write(self._file, view[done:])
-        self._gathered.clear()
+        # What was written is forgotten at once, so that a flush that failed can go on.
+        while self._gathered:
+            del self._gathered[: os.write(self._file, self._gathered)]
 
     def close(self) -> None:
         """Flush and close."""

@@ -42,19 +42,20 @@ class Mix(Struct, frozen=True, kw_only=True):
 
 
 class Mischief(Struct, frozen=True, kw_only=True):
-    """Shares (0 to 1) of what goes wrong: of messages, where nothing else is said."""
+    """Shares (0 to 1) of what goes wrong. Of all messages: `tenfold`, `late`, `malformed`; of the
+    single pressures: the clocks, `fix` and `conflict`; of those on shared devices: the slots."""
 
-    tenfold: float = 0.0  # sent ten times
-    late: float = 0.0  # sent after up to five later ones
+    tenfold: float = 0.0  # sent ten times in a row
+    late: float = 0.0  # sent after one to five later ones
+    malformed: float = 0.0
     clock_1970: float = 0.0
     clock_2099: float = 0.0
     clock_tomorrow: float = 0.0
     clock_none: float = 0.0  # no time, only the uptime
-    fix: float = 0.0  # corrects the pressure before it
-    conflict: float = 0.0  # says the pressure before it again with other values
-    malformed: float = 0.0
-    unknown_slot: float = 0.0  # of the pressures of shared devices: names a slot nobody has
-    no_slot: float = 0.0  # of the pressures of shared devices: names none
+    fix: float = 0.0  # corrects an earlier pressure
+    conflict: float = 0.0  # says an earlier pressure again with another value
+    unknown_slot: float = 0.0  # names a slot nobody has
+    no_slot: float = 0.0  # names none, on a device of several people
 
 
 class FleetOptions(Struct, frozen=True, kw_only=True):
@@ -66,7 +67,7 @@ class FleetOptions(Struct, frozen=True, kw_only=True):
     ledger: Path  # is made new; a file that is there is never written over
     seed: int = 1
     boot: int | None = None  # None: the second of the start, so that a second run counts anew
-    start_ms: int | None = None  # the time of the first measurement; None: now
+    start_ms: int | None = None  # the planned times count from here; None: when all are connected
     rate: float = 50.0  # messages a second, over all nodes
     ramp_s: float = 0.0  # seconds from nothing to the rate
     burst_factor: float = 1.0  # during bursts the rate is that many times higher

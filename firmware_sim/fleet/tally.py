@@ -24,6 +24,7 @@ class Summary(Struct, kw_only=True):
     receipted: int = 0
     refused: int = 0
     throttled: int = 0
+    receipted_unsent: int = 0  # receipts for what never left: the hub is wrong
     open: int = 0  # sent and not settled
     held: int = 0  # made and not sent yet
     seconds: float = 0.0
