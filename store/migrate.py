@@ -1,10 +1,14 @@
-"""Bring the schema up to date: numbered SQL files, each once, in order, each in a transaction."""
+"""Bring the schema up to date: numbered SQL files, each once, in order, each in a transaction.
+
+An empty database of a server with TimescaleDB uses it (store.series).
+"""
 
 import hashlib
 from importlib import resources
 
 from psycopg import AsyncConnection
 
+from store import series
 from store.pool import Connection, assert_durable
 
 # Any number, the same for every Hearthbeat: two migrations never run at once.
@@ -22,24 +26,29 @@ def migrations() -> list[tuple[str, str]]:
     return [(f.name, f.read_text(encoding="utf-8")) for f in files]
 
 
-async def migrate(database_url: str) -> list[str]:
-    """Apply what is missing and return its names. Safe to run twice, and by two at once."""
+async def migrate(database_url: str, *, timescaledb: bool = True) -> list[str]:
+    """Apply what is missing and return its names. Safe to run twice, and by two at once.
+
+    An empty database uses TimescaleDB where the server has it, unless told not to.
+    """
     async with await AsyncConnection.connect(database_url, autocommit=True) as conn:
         await assert_durable(conn)
         await conn.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         try:
-            return await _apply_missing(conn)
+            return await _apply_missing(conn, timescaledb)
         finally:
             await conn.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
 
 
-async def _apply_missing(conn: Connection) -> list[str]:
+async def _apply_missing(conn: Connection, timescaledb: bool) -> list[str]:
     await conn.execute(
         "CREATE TABLE IF NOT EXISTS schema_migration (name text PRIMARY KEY,"
         " sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
     )
     cursor = await conn.execute("SELECT name, sha256 FROM schema_migration")
     known = {str(name): str(digest) for name, digest in await cursor.fetchall()}
+    if timescaledb and not known:
+        await series.offer(conn)
     applied = []
     for name, sql in migrations():
         digest = hashlib.sha256(sql.encode()).hexdigest()

@@ -1,7 +1,7 @@
 """Monthly partitions of the series tables, made before the first row of a month is written.
 
-This file is the seam where TimescaleDB takes over: whoever writes calls `Partitions.ensure`,
-whoever tidies up calls `drop_before`, and nobody else knows how a table is cut.
+Whoever writes calls `Partitions.ensure`. TimescaleDB makes its own chunks: there it does nothing.
+Whatever else depends on how a table is cut is behind store.series.
 """
 
 from collections.abc import Iterable
@@ -62,9 +62,10 @@ class Partitions:
         """
         wanted = sorted(set(months))
         async with conn.transaction():
-            await conn.execute(_SQL["lock"])
-            for month in wanted:
-                await _make(conn, parent, month)
+            if await _is_partitioned(conn, parent):
+                await conn.execute(_SQL["lock"])
+                for month in wanted:
+                    await _make(conn, parent, month)
         if len(self._known) > self._LIMIT:
             self._known.clear()
         self._known.update((parent, month) for month in wanted)
@@ -72,6 +73,11 @@ class Partitions:
     def forget(self) -> None:
         """After a partition turned out to be missing: ask again."""
         self._known.clear()
+
+
+async def _is_partitioned(conn: Connection, parent: Series) -> bool:
+    row = await (await conn.execute(_SQL["is_partitioned"], {"parent": parent})).fetchone()
+    return row is not None and bool(row[0])
 
 
 async def _make(conn: Connection, parent: Series, month: Month) -> None:

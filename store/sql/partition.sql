@@ -2,6 +2,10 @@
 -- One maker of partitions at a time, until commit.
 SELECT pg_advisory_xact_lock(4851003)
 
+-- name: is_partitioned
+-- Whether the table is cut into months; a hypertable is not.
+SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass(quote_ident(%(parent)s))
+
 -- name: create
 -- The statement that makes an empty month beside its parent, unless the month is there.
 -- LIKE and ATTACH, because CREATE ... PARTITION OF would stop every writer of the parent.
