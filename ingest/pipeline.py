@@ -20,6 +20,7 @@ from ingest.decode import decode
 from ingest.deprecations import Deprecations
 from ingest.entry import Checked, Entry
 from ingest.feed_back import FeedBack
+from ingest.gaps import Gaps
 from ingest.health import Health
 from ingest.identify import Identifier
 from ingest.measured import Measured
@@ -47,6 +48,7 @@ class Stages(Struct, frozen=True, kw_only=True):
     throttle: Throttle
     tidy: Tidy
     deprecations: Deprecations
+    gaps: Gaps
 
 
 class Lane:
@@ -80,6 +82,7 @@ class Lane:
             self._stages.metrics.note(outcomes)
             self._stages.tidy.note(outcomes)
             self._stages.deprecations.note(outcomes)
+            self._stages.gaps.note(outcomes)
 
     def _check(self, arrival: Arrival) -> Checked:
         throttle = self._stages.throttle

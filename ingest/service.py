@@ -10,6 +10,7 @@ from ingest.batch import Batcher
 from ingest.catch_up import CatchUp
 from ingest.deprecations import Deprecations
 from ingest.feed_back import FeedBack
+from ingest.gaps import Gaps, Pace
 from ingest.health import Health
 from ingest.heard import Heard
 from ingest.hub_status import StatusBoard
@@ -70,6 +71,7 @@ class _Room:
         self._deprecations = Deprecations(
             self._line("deprecations"), every_s=settings.deprecations_every_s
         )
+        self._gaps = self._make_gaps()
         size, age_s = settings.batch_messages, settings.batch_age_s
         self._urgent = Batcher(size=size, age_s=age_s)
         self._bulk = Batcher(size=size, age_s=age_s)
@@ -116,6 +118,20 @@ class _Room:
             expiry_s=self._settings.feedback_expiry_s,
         )
 
+    def _make_gaps(self) -> Gaps:
+        pace = Pace(
+            every_s=self._settings.gap_every_s,
+            after_s=self._settings.gap_after_s,
+            quiet_s=self._settings.gap_quiet_s,
+        )
+        return Gaps(
+            self._line("gaps"),
+            pace,
+            clock=self._clock,
+            monotonic=time.monotonic,
+            catching_up=lambda: self._catch_up.going_on,
+        )
+
     def _make_replay(self) -> Replay:
         return Replay(
             self._line("replay"),
@@ -145,6 +161,7 @@ class _Room:
             "feed-back": self._feed_back.run(),
             "tidy": self._tidy.run(),
             "deprecations": self._deprecations.run(),
+            "gaps": self._gaps.run(),
             "replay": self._replay.run(),
             "replay-ears": self._replay.listen(self._settings.database_url),
         }
@@ -233,4 +250,5 @@ class _Room:
             throttle=self._throttle,
             tidy=self._tidy,
             deprecations=self._deprecations,
+            gaps=self._gaps,
         )

@@ -59,6 +59,12 @@ class IngestSettings(ServiceSettings):
     # The soft rates of the kinds are those of the specification, times this.
     soft_factor: float = _own("soft_factor", 1.0, gt=0)
 
+    # Gaps: between rounds, until what came is looked at, and how long a hole waits for what fills
+    # it: a device sends again after a minute, and its backlog comes slowly.
+    gap_every_s: float = _own("gap_every_s", 5.0, gt=0)
+    gap_after_s: float = _own("gap_after_s", 60.0, ge=0)
+    gap_quiet_s: float = _own("gap_quiet_s", 180.0, ge=0)
+
     replay_every_s: float = _own("replay_every_s", 10.0, gt=0)
     replay_batch: int = _own("replay_batch", 200, ge=1, le=5000)
     deprecations_every_s: float = _own("deprecations_every_s", 60.0, gt=0)
