@@ -13,6 +13,7 @@ from contract.acl import ACL, CLAIMS_USER, DOWNLINK_USER, INGEST_USER
 from contract.instants import to_millis
 from hub import logs, readiness
 from hub.credentials import Credentials
+from hub.disk_watch import serve_metrics, watch_disk
 from hub.home import Home
 from hub.keeper import Keeper
 from hub.listening import Listening, decide, demand_free, settle_port
@@ -236,6 +237,9 @@ class Hub:
         tasks["logs"] = logs.keep_bounded(self.home.log)
         url, rules = self.database_url, self.settings.watch
         tasks["watch"] = watch_database(lambda: takes_commits(url), self.alarms, rules)
+        tasks["disk"] = watch_disk(self.home.root, self.alarms, self.settings.disk)
+        if self.settings.metrics_port:
+            tasks["metrics"] = serve_metrics(self.settings.metrics_port + len(ROOMS))
         if self.broker is not None:
             followed = Credentials(self.broker, self._clock, self.authority)
             tasks["credentials"] = followed.follow(url)

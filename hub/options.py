@@ -30,9 +30,9 @@ FirstMetricsPort = Annotated[
     typer.Option(
         "--metrics-port",
         envvar="HEARTHBEAT_METRICS_PORT",
-        help="/metrics of the rooms: this port and the next three.",
+        help="/metrics of the rooms: this port and the next three; of the hub: the one after.",
         min=1,
-        max=65532,
+        max=65531,
     ),
 ]
 MqttPort = Annotated[

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from hub.disk_watch import DiskRules
 from hub.technical import Webhook
 from hub.watch import WatchSettings
 
@@ -47,9 +48,11 @@ class UpSettings:
     broker_url: str | None = None
     listen: Listen = field(default_factory=Listen)
     without: frozenset[str] = frozenset()
-    # The rooms answer /metrics and /health on this port and the next three.
+    # The rooms answer /metrics and /health on this port and the next three, the hub itself on the
+    # one after.
     metrics_port: int | None = None
     webhook: Webhook | None = None
     watch: WatchSettings = field(default_factory=WatchSettings)
+    disk: DiskRules = field(default_factory=DiskRules)
     # More environment for the rooms, for example shorter times.
     environment: Mapping[str, str] = field(default_factory=dict)

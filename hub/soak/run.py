@@ -11,11 +11,11 @@ from typing import Any, Final
 import structlog
 from msgspec import Struct, field, to_builtins
 
-from firmware_sim.fleet import Fleet, FleetOptions, Mischief, Mix, Proxy, Summary
+from firmware_sim.fleet import Summary
 from hub.soak import plan
-from hub.soak.actions import Breaker
 from hub.soak.child import HubChild, HubDidNotStartError
 from hub.soak.disk import Disk, NoDiskError
+from hub.soak.load import Load
 from hub.soak.plan import Planned
 from hub.soak.sampling import Sampler
 from hub.soak.settle import settle
@@ -28,18 +28,6 @@ PARTS: Final = ("ingest", "downlink", "alerts", "care", "mosquitto", "postgres")
 _SAMPLE_EVERY_S: Final = 1.0
 _ANSWERS_S: Final = 120.0
 _FREE_PORTS: Final = ("--mqtt-port=0", "--mqtt-tls-port=0", "--mqtts-port=0", "--http-port=0")
-# All kinds of messages, and what devices get wrong in the field.
-MIX: Final = Mix(single=1.0, batch=0.2, block=0.2, event=0.02, ack=0.05)
-MISCHIEF: Final = Mischief(
-    tenfold=0.01,
-    late=0.02,
-    clock_1970=0.005,
-    clock_2099=0.005,
-    clock_none=0.01,
-    fix=0.02,
-    conflict=0.01,
-    malformed=0.01,
-)
 
 
 class SoakSettings(Struct, frozen=True, kw_only=True):
@@ -117,7 +105,7 @@ class Soak:
         self._sampler = Sampler()
         self._doing = "starting the hub"
         self._began: float | None = None
-        self._fleet: Fleet | None = None
+        self._load: Load | None = None
         self.report = Report(
             seed=settings.seed,
             minutes=settings.minutes,
@@ -129,8 +117,11 @@ class Soak:
     def moment(self) -> Moment:
         """How far it is."""
         gone = time.monotonic() - self._began if self._began is not None else 0.0
-        fleet = self._fleet.summary() if self._fleet is not None else Summary()
-        return Moment(gone, self.settings.minutes * 60, self._doing, fleet)
+        of = self.settings.minutes * 60
+        if self._load is None:
+            return Moment(gone, of, self._doing, Summary())
+        waiting = "waiting for the last receipts" if gone > of else "nothing breaks"
+        return Moment(gone, of, self._load.doing or waiting, self._load.fleet.summary())
 
     async def run(self) -> Report:
         """Run it. Raises HubDidNotStartError, NotSettledError or OSError before the load."""
@@ -142,8 +133,8 @@ class Soak:
             stack.callback(hub.close)
             await asyncio.to_thread(hub.until_up)
             self._doing = "adding nodes"
-            await self._load(stack, hub, disk)
-            self._doing = "comparing ledger and database"
+            await self._load_and_break(hub, disk)
+            self._load, self._doing = None, "comparing ledger and database"
             await self._judge(hub)
         return self.report
 
@@ -159,62 +150,35 @@ class Soak:
         stack.callback(disk.close)
         return disk
 
-    async def _load(self, stack: AsyncExitStack, hub: HubChild, disk: Disk | None) -> None:
-        where = hub.addresses()
-        accounts = await settle(
-            where["database_url"], nodes=self.settings.nodes, now=SystemClock().now()
+    async def _load_and_break(self, hub: HubChild, disk: Disk | None) -> None:
+        settings = self.settings
+        url = hub.addresses()["database_url"]
+        accounts = await settle(url, nodes=settings.nodes, now=SystemClock().now())
+        options = {"rate": settings.rate, "minutes": settings.minutes, "seed": settings.seed}
+        load = Load(
+            hub,
+            accounts,
+            settings.out / "ledger",
+            disk=disk,
+            settle_s=settings.settle_s,
+            **options,
         )
-        proxy = await stack.enter_async_context(Proxy(0, "127.0.0.1", where["mqtt_port"]))
-        options = self._options(accounts, proxy.port)
-        self._fleet = Fleet(options)
-        breaker = Breaker(hub, proxy=proxy, disk=disk)
-        self._began = time.monotonic()
-        sampling = asyncio.create_task(self._sample(hub))
-        breaking = asyncio.create_task(self._break(breaker))
-        try:
-            self.report.fleet = await self._fleet.run()
-            await breaking
-        finally:
-            sampling.cancel()
-            breaking.cancel()
-            await asyncio.gather(sampling, breaking, return_exceptions=True)
+        async with load as self._load:
+            self._began = time.monotonic()
+            sampling = asyncio.create_task(self._sample(hub))
+            try:
+                self.report.fleet = await load.run(self._planned())
+            except HubDidNotStartError as error:
+                self.report.troubles.append(f"the hub did not come back: {error}")
+            finally:
+                sampling.cancel()
+                await asyncio.gather(sampling, return_exceptions=True)
+        self.report.faults = load.done
         self.report.costs = {part: c.shown() for part, c in self._sampler.costs.items()}
 
-    def _options(self, accounts: tuple[Any, ...], port: int) -> FleetOptions:
-        settings = self.settings
-        return FleetOptions(
-            broker=f"mqtt://127.0.0.1:{port}",
-            accounts=accounts,
-            ledger=settings.out / "ledger",
-            seed=settings.seed,
-            rate=settings.rate,
-            minutes=settings.minutes,
-            mix=MIX,
-            mischief=MISCHIEF,
-            share_v311=0.3,
-            share_cbor=0.3,
-            resend_s=10.0,
-            catch_up_per_s=100.0,
-            settle_s=settings.settle_s,
-            reconnect_cap_s=5.0,
-            reconnect_min_s=1.0,
-            keep_alive_s=15,
-        )
-
-    async def _break(self, breaker: Breaker) -> None:
+    def _planned(self) -> list[Planned]:
         names = [n for n in self.settings.faults if n not in self.report.skipped]
-        began = time.monotonic()
-        for planned in plan.plan(self.settings.seed, self.settings.minutes * 60, names):
-            self._doing = "nothing breaks"
-            await asyncio.sleep(began + planned.at_s - time.monotonic())
-            self._doing = planned.name
-            self.report.faults.append(planned)
-            try:
-                await breaker.do(planned)
-            except HubDidNotStartError as error:
-                self.report.troubles.append(f"after {planned.name} the hub did not start: {error}")
-                return
-        self._doing = "waiting for the last receipts"
+        return plan.plan(self.settings.seed, self.settings.minutes * 60, names)
 
     async def _sample(self, hub: HubChild) -> None:
         while True:
