@@ -42,6 +42,7 @@ class ReadingItem(Struct, frozen=True, tag_field="item", tag="reading", kw_only=
 class BlockItem(Struct, frozen=True, tag_field="item", tag="block", kw_only=True):
     """A stored block of dense samples, without the samples."""
 
+    change: str = "inserted"  # inserted | reassigned | withdrawn
     device_id: int
     node_id: str
     kind: str

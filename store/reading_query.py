@@ -1,4 +1,4 @@
-"""Reading what was measured: readings with their conflicts, dense blocks, loose ends, rejects.
+"""Reading what was measured: readings with their conflicts, dense blocks, rejects.
 
 Straight from the tables that ingest writes, so that a stored reading is there at once. The caller
 has checked that the patient may be seen; what is not a patient's takes the staff id itself.
@@ -164,22 +164,6 @@ async def conflicts(conn: Connection, of: Sequence[Stored]) -> dict[Identity, li
             key = (other.device_id, other.kind, other.measured_at, other.ordinal)
             found[key].append(other)
     return found
-
-
-async def unassigned(conn: Connection, *, staff_id: int, limit: int = 100) -> list[Stored]:
-    """Readings without a patient from nodes in this person's scope, newest first."""
-    async with conn.cursor(row_factory=class_row(Stored)) as cursor:
-        await cursor.execute(_SQL["unassigned"], {"staff_id": staff_id, "limit": limit})
-        return await cursor.fetchall()
-
-
-async def candidates(
-    conn: Connection, device_ids: Sequence[int], *, staff_id: int, now: datetime
-) -> dict[int, list[int]]:
-    """Whom each of these devices measures now, of those this person may see."""
-    values = {"device_ids": list(device_ids), "staff_id": staff_id, "now": now}
-    rows = await (await conn.execute(_SQL["candidates"], values)).fetchall()
-    return {int(device_id): sorted(patient_ids) for device_id, patient_ids in rows}
 
 
 async def blocks(

@@ -46,6 +46,11 @@ WORDS: Final[Mapping[str, tuple[Kind, str, str]]] = {
         "escalation waits for a positive number of seconds",
         "the default is 300",
     ),
+    "patient_pseudonym_key": (
+        "exists",
+        "somebody has this pseudonym already",
+        "leave it out: the hub makes one",
+    ),
     "staff_user_name_key": ("exists", "this user name is taken", "choose another user name"),
     "staff_user_name_check": (
         "not_allowed",

@@ -23,7 +23,8 @@ class WindowReading(Struct, frozen=True, kw_only=True):
 
     `session_done` says that the guided session it belongs to had ended with it. `beside` is not
     empty for a reading kept beside the one that holds its identity: the message it came with.
-    `received_at` is when it became known: of a message taken again after a fix, then.
+    `received_at` is when it became known: of a message taken again after a fix, then; of one that
+    a person gave to this patient, then.
     """
 
     device_id: int

@@ -136,6 +136,7 @@ ClaimsUnits = Annotated[SignedIn, Depends(_who_may("claim_unit"), scope="functio
 Enrols = Annotated[SignedIn, Depends(_who_may("enrol_patient"), scope="function")]
 EditsPlans = Annotated[SignedIn, Depends(_who_may("edit_plan"), scope="function")]
 HandlesEpisodes = Annotated[SignedIn, Depends(_who_may("handle_episode"), scope="function")]
+AssignsReadings = Annotated[SignedIn, Depends(_who_may("assign_reading"), scope="function")]
 
 Id = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
 NodeId = Annotated[str, Path(pattern=r"^[a-z0-9]{8,24}$")]

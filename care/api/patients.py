@@ -10,7 +10,8 @@ from pydantic import Field
 from care.api.deps import Db, Enrols, Limit, Me, Now, PatientInScope, note
 from care.api.problem import PROBLEMS, refused
 from care.api.shapes import Asked, Line, Locale, Told
-from care.people import enrolment
+from care.people import assigning, enrolment
+from care.people.assigning import Actor
 from care.people.placing import AmbiguousPlaceError, for_person
 from measures.target import home_target
 from store import chart, patient
@@ -42,6 +43,11 @@ class NewPatient(Asked):
     frail: bool = False
     target: Pressures | None = Field(default=None, description="the doctor's own home target")
     expect_reading_every_s: int | None = Field(default=259_200, ge=3600, le=31_536_000)
+    pseudonym: str | None = Field(
+        default=None,
+        pattern=r"^r:[0-9a-z]{16}$",
+        description="what a check-up station knows them by already; else the hub makes one",
+    )
 
 
 class TargetBody(Told):
@@ -101,7 +107,9 @@ async def list_patients(me: Me, conn: Db, now: Now, after: After = 0, limit: Lim
 
 @router.post("", operation_id="add_patient", response_model=PatientPage, status_code=201)
 async def add_patient(asked: NewPatient, me: Enrols, conn: Db, now: Now) -> object:
-    """Enrol a patient; the hub gives them a pseudonym for check-up stations."""
+    """Enrol a patient; the hub gives them a pseudonym for check-up stations. With the pseudonym
+    under which readings wait already, those readings are theirs.
+    """
     try:
         area_id, team_id = await for_person(
             conn, staff_id=me.staff_id, area_id=asked.area_id, team_id=asked.team_id
@@ -114,16 +122,20 @@ async def add_patient(asked: NewPatient, me: Enrols, conn: Db, now: Now) -> obje
             name="place-not-clear",
         ) from error
     new = patient.NewPatient(
-        **asked.model_dump(exclude={"area_id", "team_id", "target", "conditions"}),
+        **asked.model_dump(exclude={"area_id", "team_id", "target", "conditions", "pseudonym"}),
         area_id=area_id,
         team_id=team_id,
-        pseudonym=enrolment.pseudonym(),
+        pseudonym=asked.pseudonym or enrolment.pseudonym(),
         conditions=tuple(asked.conditions),
         target_sys=asked.target.sys if asked.target else None,
         target_dia=asked.target.dia if asked.target else None,
     )
     added = await enrolment.enrol(conn, new, by=me.staff_id, now=now)
-    return await _page(conn, added, me.staff_id, now)
+    body = await _page(conn, added, me.staff_id, now)
+    if asked.pseudonym is not None:
+        by = Actor(staff_id=me.staff_id, address=me.address, at=now)
+        await assigning.resolve_pseudonym(conn, by, pseudonym=asked.pseudonym, patient_id=added.id)
+    return body
 
 
 @router.get("/{patient_id}", operation_id="read_patient", response_model=PatientPage)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from care.api.reading_ref import text_of
 from care.api.shapes import Number, Told, number
 from contract.identity import record_of
 from contract.vitals import VITALS, Vital, flag_names
@@ -26,9 +27,10 @@ class ConflictBody(Told):
 class ReadingBody(Told):
     """One reading. `values` and `units` are by part; `unit` is that of the first part.
 
-    `record` is the number the device gave it, null without one.
+    `record` is the number the device gave it, null without one; `id` names the reading here.
     """
 
+    id: str
     kind: str
     measured_at: datetime
     values: dict[str, Number]
@@ -104,6 +106,7 @@ def reading(row: Stored, conflicts: Sequence[Conflict]) -> ReadingBody:
     """The reading with what else was said under its identity."""
     values = values_by_part(row.kind, row)
     return ReadingBody(
+        id=text_of(*row.identity),
         kind=row.kind,
         measured_at=row.measured_at,
         values=values,

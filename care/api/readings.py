@@ -1,4 +1,4 @@
-"""What was measured: readings, dense series, what nobody owns yet."""
+"""What was measured: readings and dense series."""
 
 from datetime import datetime
 from typing import Annotated
@@ -33,18 +33,6 @@ class Blocks(Told):
     patient_id: int
     blocks: list[BlockBody]
     next_until: datetime | None
-
-
-class UnassignedBody(ReadingBody):
-    """A reading without a patient, and whom its device measures now."""
-
-    candidates: list[int]
-
-
-class UnassignedReadings(Told):
-    """What waits to be assigned, newest first."""
-
-    readings: list[UnassignedBody]
 
 
 @router.get(
@@ -96,21 +84,3 @@ async def list_blocks(
         "blocks": [reading_view.block(row) for row in rows],
         "next_until": rows[-1].start_at if len(rows) >= limit else None,
     }
-
-
-@router.get("/unassigned", operation_id="list_unassigned", response_model=UnassignedReadings)
-async def list_unassigned(me: Me, conn: Db, now: Now, limit: Limit = 100) -> object:
-    """Readings nobody owns yet, of the nodes in your scope, newest first."""
-    rows = await reading_query.unassigned(conn, staff_id=me.staff_id, limit=limit)
-    devices = sorted({row.device_id for row in rows})
-    people = await reading_query.candidates(conn, devices, staff_id=me.staff_id, now=now)
-    others = await reading_query.conflicts(conn, rows)
-    await note(conn, me, now, "list", "unassigned", "", count=len(rows))
-    told = [
-        UnassignedBody(
-            **dict(reading_view.reading(row, others.get(row.identity, []))),
-            candidates=people.get(row.device_id, []),
-        )
-        for row in rows
-    ]
-    return {"readings": told}

@@ -13,6 +13,7 @@ Action = Literal[
     "see_patient",
     "edit_plan",
     "handle_episode",  # acknowledge and resolve
+    "assign_reading",  # say whose a reading is, and which of two values holds
 ]
 
 _ALL: Final = frozenset({"admin", "lead", "doctor", "nurse"})
@@ -27,6 +28,7 @@ PERMISSIONS: Final[Mapping[Action, frozenset[str]]] = MappingProxyType(
         "see_patient": _ALL,
         "edit_plan": frozenset({"admin", "lead", "doctor"}),
         "handle_episode": _ALL,
+        "assign_reading": _ALL,
     }
 )
 

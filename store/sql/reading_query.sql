@@ -16,28 +16,6 @@ WHERE reading.patient_id = %(patient_id)s
 ORDER BY reading.measured_at DESC
 FETCH FIRST %(limit)s ROWS WITH TIES
 
--- name: unassigned
--- Readings nobody owns yet, newest first, of nodes in the scope of who asks.
-SELECT reading.device_id, reading.kind, reading.measured_at, reading.ordinal, reading.patient_id,
-       reading.v0, reading.v1, reading.v2, reading.v3, reading.flags,
-       reading.clock::text AS clock, reading.claimed_at, reading.who, reading.session_id,
-       reading.context, reading.original, reading.node_id, device.dev, device.model,
-       reading.boot, reading.seq, reading.sent_at, reading.received_at, reading.stored_at,
-       false AS corrected
-FROM reading LEFT JOIN device ON device.id = reading.device_id
-WHERE reading.patient_id IS NULL AND reading.node_id IN (SELECT * FROM visible_nodes(%(staff_id)s))
-ORDER BY reading.measured_at DESC
-FETCH FIRST %(limit)s ROWS WITH TIES
-
--- name: candidates
--- Whom each of these devices measures now, as far as who asks may see them.
-SELECT device_binding.device_id, array_agg(DISTINCT device_binding.patient_id) AS patient_ids
-FROM device_binding
-WHERE device_binding.device_id = ANY(%(device_ids)s)
-  AND device_binding.during @> %(now)s::timestamptz
-  AND device_binding.patient_id IN (SELECT * FROM visible_patients(%(staff_id)s))
-GROUP BY device_binding.device_id
-
 -- name: conflicts
 -- What was also said about readings of these devices between two instants.
 SELECT device_id, kind, measured_at, ordinal, v0, v1, v2, v3, flags, node_id, boot, seq,

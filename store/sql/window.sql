@@ -6,7 +6,8 @@ CROSS JOIN LATERAL (
     SELECT device_id, node_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
            clock::text, who, session_id,
            coalesce(context #>> '{session,done}', '0') NOT IN ('0', 'false') AS session_done,
-           coalesce(replayed_at, received_at) AS received_at, '' AS beside
+           greatest(coalesce(replayed_at, received_at), assigned_at) AS received_at,
+           '' AS beside
     FROM reading
     WHERE reading.patient_id = wanted.patient_id AND measured_at >= wanted.since
       AND (kind = 'bp' OR flags & %(failed)s <> 0)
@@ -27,7 +28,8 @@ CROSS JOIN LATERAL (
     SELECT device_id, node_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
            clock::text, who, session_id,
            coalesce(context #>> '{session,done}', '0') NOT IN ('0', 'false') AS session_done,
-           coalesce(replayed_at, received_at) AS received_at, '' AS beside
+           greatest(coalesce(replayed_at, received_at), assigned_at) AS received_at,
+           '' AS beside
     FROM reading
     WHERE reading.device_id = wanted.device_id AND measured_at >= wanted.since AND patient_id IS NULL
       AND (kind = 'bp' OR flags & %(failed)s <> 0)

@@ -13,6 +13,7 @@ from care.settings import CareSettings
 from runtime.clock import ManualClock
 from runtime.sealing import prepare_key
 from store.pool import Connection, make_pool
+from tests.care.api.measured import Measured
 from tests.care.village import Village
 from tests.care.village import build as build_village
 
@@ -86,3 +87,9 @@ async def client(address: str) -> AsyncIterator[httpx.AsyncClient]:
 def api(client: httpx.AsyncClient, village: Village) -> Caller:
     """Asks the API as the people of the village."""
     return Caller(client, village.tokens)
+
+
+@pytest.fixture
+def measured(conn: Connection, village: Village, clock: ManualClock) -> Measured:
+    """Stores readings as ingest would."""
+    return Measured(conn, village, clock)

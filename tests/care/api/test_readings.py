@@ -5,73 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-import pytest
 
 from contract.identity import Sample, ordinals
 from contract.vitals import FLAGS
 from runtime.clock import ManualClock
-from store import block, device, reading
+from store import block, device
 from store.block import BlockRow
 from store.partition import Partitions, month_of
 from store.pool import Connection
-from store.reading import ReadingRow
 from tests.care.api.conftest import Caller
+from tests.care.api.measured import Measured
 from tests.care.village import Village
-
-
-class Measured:
-    """Stores readings as ingest would."""
-
-    def __init__(self, conn: Connection, village: Village, clock: ManualClock) -> None:
-        self._conn = conn
-        self._village = village
-        self._clock = clock
-        self._seq = 0
-
-    async def _device(self, name: str) -> int:
-        found = await device.find(self._conn, node_id=self._village.nodes[name], dev="cuff1")
-        assert found is not None
-        return found.id
-
-    async def row(self, minutes_ago: float, *values: float | None, **other: Any) -> ReadingRow:
-        """A blood pressure of zhang."""
-        now = self._clock.now()
-        self._seq += 1
-        plain = ReadingRow(
-            device_id=await self._device("zhang"),
-            kind="bp",
-            measured_at=now - timedelta(minutes=minutes_ago),
-            ordinal=0,
-            patient_id=self._village.patients["zhang"],
-            values=tuple([*values, None, None, None, None][:4]),
-            flags=0,
-            clock="ntp",
-            claimed_at=None,
-            who=None,
-            session_id=None,
-            context=None,
-            original=None,
-            fix=False,
-            node_id=self._village.nodes["zhang"],
-            boot=7,
-            seq=self._seq,
-            sent_at=now,
-            received_at=now,
-        )
-        return msgspec.structs.replace(plain, **other)
-
-    async def store(self, *rows: ReadingRow) -> None:
-        """Write them, with their months."""
-        months = {month_of(row.measured_at) for row in rows}
-        await Partitions().ensure(self._conn, "reading", months)
-        async with self._conn.transaction():
-            await reading.write(self._conn, rows)
-
-
-@pytest.fixture
-def measured(conn: Connection, village: Village, clock: ManualClock) -> Measured:
-    """Stores readings as ingest would."""
-    return Measured(conn, village, clock)
 
 
 async def readings(api: Caller, village: Village, query: str = "") -> dict[str, Any]:
@@ -210,18 +154,6 @@ async def test_blocks_have_nulls_for_missing_samples(
     assert (told["part"], told["unit"], told["flags"]) == ("spo2", "%", ["motion"])
     assert told["end_at"] == (start + timedelta(seconds=3)).isoformat()[:19] + "Z"
     assert not any(isinstance(s, float) and math.isnan(s) for s in told["samples"])
-
-
-async def test_what_nobody_owns_names_the_candidates(
-    api: Caller, village: Village, measured: Measured
-) -> None:
-    """A reading without a patient is listed for those of its place, with whom it may be."""
-    await measured.store(await measured.row(1, 190.0, 110.0, patient_id=None, who="C"))
-    (told,) = (await api.get("doctor", "/api/unassigned")).json()["readings"]
-    assert told["values"]["sys"] == 190
-    assert told["patient_id"] is None
-    assert told["candidates"] == [village.patients["zhang"]]
-    assert (await api.get("stranger", "/api/unassigned")).json()["readings"] == []
 
 
 async def test_every_look_at_a_patient_is_in_the_audit(
