@@ -195,8 +195,8 @@ class Session:
         packet = mqtt5.PublishPacket(topic, payload, message_expiry_interval=expiry_s)
         return connection.write(packet.write())
 
-    def leave_with(self, farewell: Outgoing) -> None:
-        """What to publish when the session is ended on purpose."""
+    def leave_with(self, farewell: Outgoing | None) -> None:
+        """What to publish when the session is ended on purpose; None: the will stands."""
         self._farewell = farewell
 
     def _send_waiting(self) -> None:

@@ -70,6 +70,15 @@ class IngestSettings(ServiceSettings):
     deprecations_every_s: float = _own("deprecations_every_s", 60.0, gt=0)
     tidy_every_s: float = _own("tidy_every_s", 60.0, gt=0)
 
+    # One process acts (docs/operations/standby.md). How often the lease is renewed and looked at;
+    # after so long without a renewal another one takes over: from a holder that still has sessions
+    # at the database (frozen), and from one that has none (killed).
+    lease_look_s: float = _own("lease_look_s", 0.5, gt=0)
+    lease_silent_s: float = _own("lease_silent_s", 5.0, gt=0)
+    lease_gone_s: float = _own("lease_gone_s", 2.0, gt=0)
+    # How often the hub publishes a word to itself, to know that what is published arrives.
+    flow_every_s: float = _own("flow_every_s", 10.0, gt=0)
+
     probe_every_s: float = _own("probe_every_s", 1.0, gt=0)
     degraded_after_s: float = _own("degraded_after_s", 3.0, gt=0)
     status_every_s: float = _own("status_every_s", 300.0, gt=0)

@@ -36,7 +36,7 @@ def test_every_part_runs_heals_and_stops(start_hub):
     before = {part: hub.pid(part) for part in PARTS}
     assert all(map(is_alive, before.values()))
     for offset, _ in enumerate(ROOMS):
-        url = f"http://127.0.0.1:{metrics + offset}/health"
+        url = f"http://127.0.0.1:{metrics + offset}/ready"
         assert wait_until(lambda url=url: answers(url), 45.0), url
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
@@ -45,7 +45,7 @@ def test_every_part_runs_heals_and_stops(start_hub):
         45.0,
     ), hub.said()
     assert wait_until(lambda: answers(f"{console}/ready"), 60.0), hub.said()
-    assert wait_until(lambda: answers(f"http://127.0.0.1:{metrics}/health"), 45.0), hub.said()
+    assert wait_until(lambda: answers(f"http://127.0.0.1:{metrics}/ready"), 45.0), hub.said()
     after = [hub.pid(part) for part in PARTS]
     began = time.monotonic()
     assert hub.stop(10.0) == 0

@@ -92,21 +92,48 @@ def test_a_secret_is_made_once_and_kept(tmp_path):
     assert kept_secret(tmp_path / "b") != first
 
 
-async def test_metrics_and_health_are_served_on_loopback():
-    """A counter shows by its name; health follows the service; the port is gone afterwards."""
+def test_a_tally_counts_as_a_histogram_does():
+    """Each limit counts what is at or below it, the last one everything."""
+    tally = metrics.tally("tests_tally", "Of a test.", (0.1, 1.0))
+    assert metrics.tally("tests_tally", "Of a test.", (0.1, 1.0)) is tally
+    tally.add([0.05, 0.1, 0.5])
+    tally.add([7.0])
+    (family,) = tally.collect()
+    assert {s.labels["le"]: s.value for s in family.samples if "le" in s.labels} == {
+        "0.1": 2,
+        "1.0": 3,
+        "+Inf": 4,
+    }
+    assert {s.name: s.value for s in family.samples if "le" not in s.labels} == {
+        "hearthbeat_tests_tally_count": 4,
+        "hearthbeat_tests_tally_sum": pytest.approx(7.65),
+    }
+
+
+async def test_metrics_health_and_readiness_are_served_on_loopback():
+    """A counter shows by its name; readiness follows the service, health the process; the port is
+    gone afterwards."""
     counted = metrics.counter("tests_total", "Counts in a test.", ("room",))
     assert metrics.counter("tests_total", "Counts in a test.", ("room",)) is counted
     counted.labels("runtime").inc()
-    port, well = free_port(), True
-    async with metrics.served(port, lambda: well), httpx.AsyncClient() as client:
-        text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+    port, now = free_port(), metrics.Readiness()
+    url = f"http://127.0.0.1:{port}"
+    async with metrics.served(port, lambda: now), httpx.AsyncClient() as client:
+        text = (await client.get(f"{url}/metrics")).text
         assert 'hearthbeat_tests_total{room="runtime"} 1.0' in text
-        assert (await client.get(f"http://127.0.0.1:{port}/health")).status_code == 200
-        well = False
-        assert (await client.get(f"http://127.0.0.1:{port}/health")).status_code == 503
-        assert (await client.get(f"http://127.0.0.1:{port}/else")).status_code == 404
+        assert (await client.get(f"{url}/ready")).status_code == 200
+        now = metrics.Readiness(False, "standby", {"database": "away"})
+        answer = await client.get(f"{url}/ready")
+        assert answer.status_code == 503
+        assert answer.json() == {
+            "ready": False,
+            "role": "standby",
+            "reasons": {"database": "away"},
+        }
+        assert (await client.get(f"{url}/health")).status_code == 200
+        assert (await client.get(f"{url}/else")).status_code == 404
         async with metrics.served(port):
-            assert (await client.get(f"http://127.0.0.1:{port}/health")).status_code == 200
-        assert (await client.get(f"http://127.0.0.1:{port}/health")).status_code == 503
+            assert (await client.get(f"{url}/ready")).status_code == 200
+        assert (await client.get(f"{url}/ready")).status_code == 503
     with pytest.raises(OSError, match="Connect call failed"):
         await asyncio.open_connection("127.0.0.1", port)
