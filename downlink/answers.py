@@ -10,7 +10,7 @@ import structlog
 from msgspec import structs
 from psycopg import InterfaceError, OperationalError
 
-from downlink import commands
+from downlink import commands, resend
 from downlink.notices import progress_of, why_of
 from downlink.revisions import dose_item
 from measures.dose import TAKEN, next_state
@@ -66,9 +66,17 @@ async def _take(conn: Connection, item: _Answer, now: datetime) -> list[DoseItem
             await _firmware_answered(conn, item)
         else:
             await _command_answered(conn, item)
-    elif item.plan_revision is not None:
-        await revision.reported(conn, item.node_id, item.plan_revision, at=item.received_at)
+            await resend.take_answer(conn, item, now)
+    else:
+        await _state_told(conn, item)
     return []
+
+
+async def _state_told(conn: Connection, item: StateItem) -> None:
+    if item.plan_revision is not None:
+        await revision.reported(conn, item.node_id, item.plan_revision, at=item.received_at)
+    if item.state == "ready":
+        await resend.node_is_ready(conn, item.node_id)
 
 
 async def _plan_answered(conn: Connection, item: AnswerItem) -> None:

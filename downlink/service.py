@@ -19,6 +19,7 @@ from downlink.answers import consume
 from downlink.link import LinkDownError, connect
 from downlink.provisioning import provisioning
 from downlink.publishing import Publisher
+from downlink.resend import ask, give_up_old
 from downlink.revisions import revise
 from downlink.settings import DownlinkSettings
 from downlink.timers import clear_messages, expire_commands, miss_doses, tend_configurations
@@ -33,6 +34,7 @@ from store.pool import Connection, Pool, listening, make_pool
 _LOG = structlog.get_logger()
 _FEED_PAGE = 200
 _CLEAR_EVERY = timedelta(minutes=1)
+_ASK_EVERY = timedelta(seconds=1)
 _REST = timedelta(minutes=1)
 _RECONNECT_BASE_S = 0.1
 
@@ -47,7 +49,7 @@ class Downlink:
         self._work = asyncio.Event()
         self._letters = asyncio.Event()
         self._resting: dict[str, datetime] = {}
-        self._clear_at = clock.now()
+        self._clear_at = self._ask_at = clock.now()
         self.linked = False
 
     async def run(self, ears: Connection) -> None:
@@ -91,9 +93,14 @@ class Downlink:
         async with self._pool.connection() as conn:
             await tend_configurations(conn, now=now)
         await self._revise(now)
+        if self._ask_at <= now:
+            async with self._pool.connection() as conn:
+                await ask(conn, now=now, limit=settings.resends_per_s)
+            self._ask_at = now + _ASK_EVERY
         if self._clear_at <= now:
             async with self._pool.connection() as conn:
                 await clear_messages(conn, now=now)
+                await give_up_old(conn, now=now)
             self._clear_at = now + _CLEAR_EVERY
 
     async def _revise(self, now: datetime) -> None:

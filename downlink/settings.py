@@ -43,6 +43,9 @@ class DownlinkSettings(ServiceSettings):
     # and how long a person may take for what the device has accepted.
     accepted_grace_s: float = _own("accepted_grace_s", 300.0, ge=0)
 
+    # All nodes together are asked so often a second to send again what is missing of them.
+    resends_per_s: int = _own("resends_per_s", 3, ge=1, le=1000)
+
     # Claims are answered where the hub gave all of these; with a foreign broker it gives none.
     claims_url: str | None = None
     authority: Path | None = None

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from store import gap, message
+from store import gap, message, resend
 from store.gap import Count, Hole
 from store.message import Boot, Incoming, Key
 from store.pool import Connection
@@ -54,7 +54,7 @@ async def test_a_gap_of_ten_of_which_four_come(db: Connection) -> None:
     await take(db, [5, 8, 9, 14])
     assert await gap.close_what_came(db, [BOOT], now=AT) == 1
     assert await rows(db) == [(5, 14, 6, 0, None)]
-    assert (await gap.due(db, now=AT, limit=9))[0].missing == [(6, 7), (10, 13)]
+    assert (await resend.due(db, now=AT, limit=9))[0].missing == [(6, 7), (10, 13)]
     assert await gap.close_what_came(db, [BOOT], now=AT) == 0
     await take(db, range(5, 15))
     await gap.close_what_came(db, [BOOT], now=AT)
@@ -66,9 +66,9 @@ async def test_what_is_gone_in_part_is_lost_in_part(db: Connection) -> None:
     """What has come is not gone, whatever the node says; what comes later is not lost."""
     await found(db, (5, 14))
     await take(db, [5])
-    assert await gap.gone(db, BOOT, [(0, 7), (13, 10**9)], now=AT) == 1
+    assert await resend.gone(db, BOOT, [(0, 7), (13, 10**9)], now=AT) == 1
     assert await rows(db) == [(5, 14, 5, 4, None)]
-    await gap.gone(db, BOOT, [(8, 12)], now=AT)
+    await resend.gone(db, BOOT, [(8, 12)], now=AT)
     assert await rows(db) == [(5, 14, 0, 9, "gone")]
     await take(db, range(5, 14))
     await gap.close_what_came(db, [BOOT], now=AT)
@@ -120,18 +120,18 @@ async def test_a_node_is_asked_only_while_it_is_there(db: Connection) -> None:
     """Offline it waits; back, it is asked after it has settled; revoked never."""
     await found(db, (5, 14))
     await db.execute("UPDATE node_state SET state = 'offline'")
-    await gap.park(db, now=AT)
-    assert await gap.due(db, now=AT, limit=9) == []
+    await resend.park(db, now=AT)
+    assert await resend.due(db, now=AT, limit=9) == []
     await db.execute("UPDATE node_state SET state = 'ready', seen_at = %s", (AT,))
     settling = timedelta(seconds=60)
     for _ in range(2):
-        await gap.node_is_back(db, NODE, settling=settling)
-        assert await gap.due(db, now=AT + timedelta(seconds=59), limit=9) == []
-    assert len(await gap.due(db, now=AT + settling, limit=9)) == 1
+        await resend.node_is_back(db, NODE, settling=settling)
+        assert await resend.due(db, now=AT + timedelta(seconds=59), limit=9) == []
+    assert len(await resend.due(db, now=AT + settling, limit=9)) == 1
     await db.execute("UPDATE node SET revoked_at = now()")
-    await gap.park(db, now=AT + settling)
-    assert await gap.due(db, now=AT + timedelta(days=9), limit=9) == []
-    assert await gap.give_up_old(db, now=AT + timedelta(days=61)) == 1
+    await resend.park(db, now=AT + settling)
+    assert await resend.due(db, now=AT + timedelta(days=9), limit=9) == []
+    assert await resend.give_up_old(db, now=AT + timedelta(days=61)) == 1
 
 
 async def test_the_sweep_names_every_count_once(db: Connection) -> None:
