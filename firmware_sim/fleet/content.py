@@ -5,14 +5,15 @@ with the hub's own code.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, Literal, NamedTuple
 
 import cbor2
 import msgspec
 
-from firmware_sim.fleet.chance import draw
+from firmware_sim.fleet.chance import after, draw
 from firmware_sim.fleet.ledger import BlockDue, ReadingDue
-from firmware_sim.fleet.message import Message, kind_of
+from firmware_sim.fleet.message import Message
 from firmware_sim.fleet.options import Account, Device
 
 Encoding = Literal["json", "cbor"]
@@ -25,6 +26,7 @@ _OXIMETER: Final = "oximeter"
 _1970_MS: Final = 1_000_000_000
 _2099_MS: Final = 4_070_908_800_000
 _DAY_MS: Final = 86_400_000
+_TRUE_CLOCKS: Final = frozenset({"", "fix", "conflict"})
 _SALT_SLOT: Final = 1
 _SALT_RECORDS: Final = 2
 _SALT_SAMPLES: Final = 3
@@ -64,7 +66,7 @@ class Author:
         self.account = account
         self.cuff = _first(account, _CUFF)
         self.oximeter = _first(account, _OXIMETER)
-        self._place = (seed, number)
+        self._chance = draw(seed, number)
         self._boot = boot
         self.started_ms = started_ms
         self._records = records
@@ -73,7 +75,7 @@ class Author:
         self._encoding = encoding
         self._slots = _slots(self.cuff)
         self._odd_slots = odd_slots
-        self._samples = _samples(*self._place)
+        self._samples = _samples(seed)
 
     def write(self, message: Message, *, up_ms: int) -> Content:
         """The content of a message that leaves `up_ms` after the node was switched on."""
@@ -129,7 +131,8 @@ class Author:
             anchored,
             message.twist if message.twist in ("fix", "conflict") else "new",
         )
-        return Content(self._encode(envelope | {"ser": [series]}), envelope.get("t"), (due,))
+        envelope["ser"] = [series]
+        return Content(self._encode(envelope), envelope.get("t"), (due,))
 
     def _clock(
         self, message: Message, up_ms: int, series: dict[str, Any]
@@ -137,6 +140,8 @@ class Author:
         """The envelope, the claimed time, the quality the hub must store, and whether the time of
         the device counts."""
         envelope = self._envelope(message)
+        if message.twist in _TRUE_CLOCKS:
+            return envelope, message.t, "ntp", True
         if message.twist == "clockless":
             del envelope["t"]
             series["o"] = [max(0, message.t - self.started_ms)]
@@ -145,20 +150,18 @@ class Author:
             "1970": message.t % _1970_MS,
             "2099": _2099_MS + message.t % _1970_MS,
             "tomorrow": message.t + _DAY_MS,
-        }.get(message.twist)
-        if wrong is None:
-            return envelope, message.t, "ntp", True
+        }[message.twist]
         return envelope | {"t": wrong}, wrong, "untrusted", False
 
     def _pressure(self, seq: int) -> tuple[int, int, int]:
-        drawn = draw(*self._place, seq)
+        drawn = after(self._chance, seq)
         return 105 + (drawn & 31), 65 + (drawn >> 8 & 15), 60 + (drawn >> 16 & 31)
 
     def _slot(self, seq: int) -> tuple[str | None, int | None]:
         """Who is said to be measured, and who that is in the hub."""
         if not self._slots:
             return None, self.cuff.who.get("") if self.cuff else None
-        drawn = draw(*self._place, seq, _SALT_SLOT)
+        drawn = after(after(self._chance, seq), _SALT_SLOT)
         dice, (unknown, none) = (drawn & 0xFFFF) / 65536, self._odd_slots
         if dice < unknown:
             return UNKNOWN_SLOT, None
@@ -171,7 +174,7 @@ class Author:
         oximeter = self.oximeter
         assert oximeter is not None  # noqa: S101 - the plan makes none without an oximeter
         record = message.seq if self._records else 0
-        start = draw(*self._place, message.seq) & 63
+        start = after(self._chance, message.seq) & 63
         offsets = list(range(1 - BATCH, 1))
         patient = oximeter.who.get("")
         series, due = [], []
@@ -199,7 +202,7 @@ class Author:
     def _block(self, message: Message) -> Content:
         oximeter = self.oximeter
         assert oximeter is not None  # noqa: S101 - the plan makes none without an oximeter
-        start = draw(*self._place, message.seq) & 63
+        start = after(self._chance, message.seq) & 63
         samples = self._samples[start : start + SAMPLES]
         series = {"k": "spo2", "dev": oximeter.dev, "dt": self._step_ms, "y": samples}
         due = BlockDue(
@@ -244,7 +247,7 @@ class Author:
         if message.t & 1:
             text = b'{"v":0,"boot":%d,"ser":[{"k":"bp","o":[%d' % (self._boot, message.t)
             return Content(text, None, rejected=True)
-        return Content(b"\x00" + draw(*self._place, message.t).to_bytes(8, "big"), None,
+        return Content(b"\x00" + after(self._chance, message.t).to_bytes(8, "big"), None,
                        rejected=True)  # fmt: skip
 
     def _wrong(self, message: Message) -> Content:
@@ -272,7 +275,7 @@ class Author:
             "clk": "ntp",
             "rc": 1,
         }
-        if message.hist and kind_of(message) == "obs":
+        if message.hist:
             envelope["hist"] = 1
         return envelope
 
@@ -293,7 +296,8 @@ def _slots(cuff: Device | None) -> tuple[str, ...]:
     return tuple(sorted(slot for slot in cuff.who if slot)) if cuff is not None else ()
 
 
-def _samples(seed: int, number: int) -> tuple[int | None, ...]:
+@cache
+def _samples(seed: int) -> tuple[int | None, ...]:
     """A long run of saturations, one in 32 of them missing, to cut blocks from."""
-    drawn = [draw(seed, number, _SALT_SAMPLES, at) for at in range(SAMPLES + 64)]
+    drawn = [draw(seed, _SALT_SAMPLES, at) for at in range(SAMPLES + 64)]
     return tuple(None if one & 31 == 0 else 94 + (one >> 8) % 6 for one in drawn)

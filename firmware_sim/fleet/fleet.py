@@ -64,7 +64,7 @@ class Fleet:
         """
         allow_many_files(len(self.options.accounts))
         with Ledger(self.options.ledger) as self._ledger:
-            self._began, self._cpu = self.now(), time.process_time()
+            self._began, self._cpu, self._sends = self.now(), time.process_time(), 0
             self.links = Links(self._flush)
             self._loop = asyncio.get_running_loop()
             try:
@@ -81,7 +81,7 @@ class Fleet:
         """How far it is, at any moment."""
         counts, boxes = self.counts, [node.outbox for node in self._nodes]
         seconds, cpu = self.now() - self._began, time.process_time() - self._cpu
-        sends = counts.sent + counts.again
+        sends = counts.sent + counts.again - self._sends
         return msgspec.structs.replace(
             counts,
             open=sum(box.open for box in boxes),
@@ -159,6 +159,8 @@ class Fleet:
         options, nodes, order = self.options, self._nodes, self._order
         start_ms = self.now_ms() if options.start_ms is None else options.start_ms
         self.note(ledger.Start(start_ms, self.now_ms()))
+        self._began, self._cpu = self.now(), time.process_time()
+        self._sends = self.counts.sent + self.counts.again
         due, began, place = instants(options), self.now(), 0
         offset = next(due)
         while (elapsed := self.now() - began) < options.minutes * 60 and not self._stopping:

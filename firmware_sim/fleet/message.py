@@ -1,9 +1,10 @@
 """One message a node made: what it is about and how far it has come. Its bytes are made from
 this anew for each sending (`content`), so that what waits costs little memory."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Sort = Literal["single", "batch", "block", "event", "ack", "birth", "res", "torn", "wrong"]
+MEASURED: Final[frozenset[Sort]] = frozenset({"single", "batch", "block", "torn", "wrong"})
 Twist = Literal["", "1970", "2099", "tomorrow", "clockless", "fix", "conflict"]
 
 

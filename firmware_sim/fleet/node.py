@@ -14,13 +14,12 @@ from firmware_sim.fleet.ledger import (
     Refused,
     Sent,
 )
-from firmware_sim.fleet.message import Message, Sort, kind_of
+from firmware_sim.fleet.message import MEASURED, Message, Sort, kind_of
 from firmware_sim.fleet.outbox import Outbox, without
 from firmware_sim.fleet.plan import Made, Plan
 from firmware_sim.fleet.session import Desk, Identity, Session
 from firmware_sim.fleet.wire import Publish
 
-_MEASURED: Final[frozenset[Sort]] = frozenset({"single", "batch", "block", "torn", "wrong"})
 _REMEMBERED_ORDERS: Final = 64
 _TO_WAIT: Final = frozenset({"W5101", "E5101"})
 
@@ -94,7 +93,7 @@ class FleetNode:
         if not self.session.online:
             return False
         muted = self._desk.options.obey_hub_status and not self.hub_ready
-        return not muted or sort not in _MEASURED
+        return not muted or sort not in MEASURED
 
     # --- sending ------------------------------------------------------------------------------
 

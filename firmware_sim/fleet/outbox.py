@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from firmware_sim.fleet.message import Message
+from firmware_sim.fleet.message import MEASURED, Message
 
 _FIRST_EVENT_S: Final = 5.0
 _LATER_EVENT_S: Final = 20.0
@@ -65,7 +65,7 @@ class Outbox:
         """It cannot leave now: it becomes backlog, and is marked so if it was never sent."""
         if message.seq in self._kept and not message.queued:
             message.queued = True
-            message.hist = message.hist or message.first_at is None
+            message.hist = message.hist or (message.first_at is None and message.sort in MEASURED)
             heapq.heappush(self._backlog, message.seq)
 
     def from_backlog(self) -> Message | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeVar
 
-from firmware_sim.fleet.chance import draw, share_of
+from firmware_sim.fleet.chance import after, draw, share_of
 from firmware_sim.fleet.content import BATCH, SAMPLES
 from firmware_sim.fleet.ledger import NOT_COUNTED
 from firmware_sim.fleet.message import Message, Sort, Twist
@@ -42,7 +42,7 @@ class Plan:
         block_step_ms: int,
     ) -> None:
         """`place` is (seed, number of the node); `sorts` is what its devices can measure."""
-        self._place = place
+        self._chance = draw(*place)
         self._sorts = _steps(
             [(sort, weight) for sort, weight in _weights(mix) if sort in sorts], whole=True
         )
@@ -66,7 +66,7 @@ class Plan:
         return Made(self._good(seq, planned_ms))
 
     def _perhaps_badly(self, seq: int, planned_ms: int) -> Made:
-        drawn = draw(*self._place, self._count, _SALT_WAY)
+        drawn = after(after(self._chance, self._count), _SALT_WAY)
         dice, mischief = share_of(drawn), self._mischief
         if dice < mischief.malformed:
             if drawn & 1:
@@ -93,7 +93,10 @@ class Plan:
     def _sort(self) -> Sort:
         if len(self._sorts) == 1:
             return self._sorts[0][1]
-        return _chosen(self._sorts, share_of(draw(*self._place, self._count, _SALT_SORT))) or "ack"
+        return (
+            _chosen(self._sorts, share_of(after(after(self._chance, self._count), _SALT_SORT)))
+            or "ack"
+        )
 
     def _single(self, seq: int, planned_ms: int) -> Message:
         t = self._later("single", planned_ms, 0 if self._records else 1)
@@ -109,7 +112,10 @@ class Plan:
     def _twist(self) -> Twist:
         if not self._twists:
             return ""
-        return _chosen(self._twists, share_of(draw(*self._place, self._count, _SALT_TWIST))) or ""
+        return (
+            _chosen(self._twists, share_of(after(after(self._chance, self._count), _SALT_TWIST)))
+            or ""
+        )
 
     def _later(self, sort: Sort, planned_ms: int, gap_ms: int) -> int:
         """The planned time, or the next one that gives readings an identity of their own."""

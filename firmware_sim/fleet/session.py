@@ -180,8 +180,9 @@ class Session:
         if self._link is not None:
             self._link.close()
         counts = self._desk.counts
-        counts.trouble[reason] = counts.trouble.get(reason, 0) + 1
         counts.connected -= self.online
+        if not self._ended:
+            counts.trouble[reason] = counts.trouble.get(reason, 0) + 1
         self._link, self._rest, self._out, self._in_flight = None, b"", [], {}
         self.online = False
         self._owner.on_lost()
