@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -12,12 +12,14 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from psycopg import AsyncConnection
 
 from ingest.service import serve
 from ingest.settings import IngestSettings
-from runtime.clock import SystemClock
+from runtime.clock import Clock, SystemClock
 from store.pool import Connection
 from tests.fixtures.fix_broker import LiveBroker
+from tests.fixtures.fix_place import short_lived_directory
 
 NODE = "testnode1"
 OTHER = "testnode2"
@@ -160,9 +162,9 @@ def settings(database_url: str, broker: LiveBroker) -> IngestSettings:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: IngestSettings) -> AsyncIterator[None]:
+async def running(settings: IngestSettings, clock: Clock | None = None) -> AsyncIterator[None]:
     """Ingest in this process."""
-    task = asyncio.create_task(serve(settings, SystemClock()))
+    task = asyncio.create_task(serve(settings, clock or SystemClock()))
     try:
         yield
         if task.done():
@@ -188,3 +190,37 @@ async def ingest(settings: IngestSettings, device: Device) -> AsyncIterator[None
     async with running(settings):
         await until(lambda: "ready" in device.statuses())
         yield
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[PostgresServer]:
+    """A database server that tests may stop and kill."""
+    with short_lived_directory("mortal") as home:
+        server = PostgresServer(home)
+        server.start()
+        try:
+            asyncio.run(migrate(server.url))
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.asynccontextmanager
+async def connected(server: PostgresServer) -> AsyncIterator[Connection]:
+    """A connection for looking; opened again after every stop."""
+    async with await AsyncConnection.connect(server.url, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+async def home(mortal: PostgresServer, broker: LiveBroker) -> AsyncIterator[Device]:
+    """A device of a household in an empty database on the mortal server."""
+    async with connected(mortal) as conn:
+        await conn.execute(
+            "TRUNCATE area, reading, event, message, batch, reject RESTART IDENTITY CASCADE"
+        )
+        await settle_people(conn)
+    broker.add_node(NODE, NODE)
+    device = Device(broker, NODE)
+    yield device
+    device.close()
