@@ -22,10 +22,23 @@ class Books(Struct, kw_only=True):
     malformed: int = 0
     # Broken payloads without a readable number: nothing ever comes back for them.
     uncounted: int = 0
-    refused: int = 0
+    # What the hub said it will never take: the device drops it. Of both kinds of messages.
+    refused: set[tuple[str, int, int]] = field(default_factory=set)
+    broken: set[tuple[str, int, int]] = field(default_factory=set)
     complete: bool = False
     receipts: dict[Boot, list[tuple[int, int]]] = field(default_factory=dict)
     highest: dict[Boot, int] = field(default_factory=dict)
+
+    @property
+    def unsettled(self) -> int:
+        """Counted messages with neither a receipt nor a refusal."""
+        dropped = sum(not self.has_receipt(*message) for message in self.refused)
+        return self.counted - self.receipted - dropped
+
+    @property
+    def must_be_refused(self) -> set[tuple[str, int, int]]:
+        """The broken messages that were receipted or refused: a reject must be there for each."""
+        return {m for m in self.broken if m in self.refused or self.has_receipt(*m)}
 
     def has_receipt(self, node_id: str, boot: int, seq: int) -> bool:
         """Whether the hub has receipted the message."""
@@ -57,7 +70,7 @@ def opened(path: Path) -> Books:
                 spans[boot].append((record.first, record.last))
                 books.receipted += record.last - record.first + 1
             case ledger.Refused():
-                books.refused += 1
+                books.refused.add((books.nodes[record.node], record.boot, record.seq))
             case ledger.End():
                 books.complete = True
     books.receipts = {boot: _merged(found) for boot, found in spans.items()}
@@ -72,6 +85,8 @@ def _note_sent(books: Books, sent: ledger.Sent) -> None:
         return
     books.counted += 1
     boot = Boot(books.nodes[sent.node], sent.boot)
+    if sent.fate == "rejected":
+        books.broken.add((*boot, sent.seq))
     books.highest[boot] = max(sent.seq, books.highest.get(boot, 0))
 
 
@@ -119,15 +134,3 @@ def _block(
     return group, Due(
         sent.boot, sent.seq, due.samples, *owner, "new", sent.sent_ms or sent.at_ms, taken
     )
-
-
-def must_be_refused(path: Path, books: Books) -> set[tuple[str, int, int]]:
-    """The receipted messages that are broken, so that a reject must be there for each."""
-    return {
-        (books.nodes[r.node], r.boot, r.seq)
-        for r in ledger.read(path)
-        if isinstance(r, ledger.Sent)
-        and r.fate == "rejected"
-        and r.seq != ledger.NOT_COUNTED
-        and books.has_receipt(books.nodes[r.node], r.boot, r.seq)
-    }

@@ -13,6 +13,7 @@ from msgspec import Struct, field, to_builtins
 
 from firmware_sim.fleet import Summary
 from hub.soak import plan
+from hub.soak.actions import family
 from hub.soak.child import HubChild, HubDidNotStartError
 from hub.soak.disk import Disk, NoDiskError
 from hub.soak.load import Load
@@ -182,7 +183,7 @@ class Soak:
 
     async def _sample(self, hub: HubChild) -> None:
         while True:
-            self._sampler.sample({part: hub.pid(part) for part in PARTS})
+            self._sampler.sample({part: family(hub.pid(part)) for part in PARTS})
             await asyncio.sleep(_SAMPLE_EVERY_S)
 
     async def _judge(self, hub: HubChild) -> None:

@@ -1,7 +1,7 @@
 """What the parts of a hub cost while it runs: memory and processor, read from /proc."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -48,14 +48,35 @@ class Cost(Struct):
         }
 
 
-def look(pid: int) -> Reading | None:
-    """One process; None when it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-        pages = int(Path(f"/proc/{pid}/statm").read_text("utf-8").split()[1])
-    except (OSError, IndexError):
-        return None
-    return Reading(pid, pages * _PAGE, (int(fields[11]) + int(fields[12])) * _TICK_S)
+def look(pids: Sequence[int]) -> Reading | None:
+    """A process and its children, the process first; None when it is gone.
+
+    Of several processes the memory they share counts once.
+    """
+    rss, cpu_s = 0, 0.0
+    for place, pid in enumerate(pids):
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+            rss += _share(pid) if len(pids) > 1 else _resident(pid)
+        except (OSError, IndexError, ValueError):
+            if place == 0:
+                return None
+            continue
+        fields = stat.rpartition(")")[2].split()
+        # Of the first one also what its children cost that ended.
+        cpu_s += sum(map(int, fields[11 : 15 if place == 0 else 13])) * _TICK_S
+    return Reading(pids[0], rss, cpu_s) if pids else None
+
+
+def _resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text("utf-8").split()[1]) * _PAGE
+
+
+def _share(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text("utf-8").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return _resident(pid)
 
 
 class Sampler:
@@ -65,9 +86,9 @@ class Sampler:
         """Nothing was read yet."""
         self.costs: dict[str, Cost] = {}
 
-    def sample(self, pids: Mapping[str, int]) -> None:
-        """Read each part's process; who is dead at the moment is left out."""
-        for part, pid in pids.items():
-            reading = look(pid) if pid else None
+    def sample(self, pids: Mapping[str, Sequence[int]]) -> None:
+        """Read each part's processes; who is dead at the moment is left out."""
+        for part, family in pids.items():
+            reading = look(family)
             if reading is not None:
                 self.costs.setdefault(part, Cost()).note(reading)

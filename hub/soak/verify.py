@@ -19,11 +19,17 @@ Spans = Sequence[tuple[int, int]]
 class Verdict(Struct, kw_only=True):
     """Ledger and database side by side: messages, rows, the feed, and what is not as it must be.
 
-    `unreceipted` messages may be stored or not: nobody was promised anything. `faults` counts by
-    name: missing (receipted and not there), duplicate, wrong (another value, patient, slot or
-    clock), extra (nobody sent it), forgotten (receipted, and its number is not remembered), unsent
-    (a number is remembered that nobody sent), reject_missing (broken, receipted, and not kept as a
-    reject), feed_missing, feed_repeated, feed_extra, feed_disordered. `samples` name some of each.
+    `unreceipted` messages have neither a receipt nor a refusal: they may be stored or not.
+    `faults` counts by name:
+
+    missing: receipted and not there. duplicate: there twice. wrong: another value, patient, slot
+    or clock. extra: nobody sent it. forgotten: receipted, and its number is not remembered.
+    unsent: a number is remembered that nobody sent. reject_missing: broken, receipted, and not
+    kept as a reject. refused_wrongly: a good message was refused for good. feed_missing,
+    feed_repeated, feed_extra, feed_disordered: a reading is not fed, or twice, or not stored;
+    a batch out of the order of commit.
+
+    `samples` name some of each.
     """
 
     sent: int = 0
@@ -66,7 +72,7 @@ async def verify_all(paths: Sequence[Path], database_url: str) -> Verdict:
         async with ledger_check.snapshot(database_url) as conn:
             await _measurements(conn, path, kept, verdict)
             await _identities(conn, kept, verdict)
-            await _rejects(conn, path, kept, verdict)
+            await _rejects(conn, kept, verdict)
     async with ledger_check.snapshot(database_url) as conn:
         await _feed(conn, verdict)
     return verdict
@@ -75,7 +81,7 @@ async def verify_all(paths: Sequence[Path], database_url: str) -> Verdict:
 async def _measurements(conn: Connection, path: Path, kept: Books, verdict: Verdict) -> None:
     verdict.sent += kept.sent
     verdict.receipted += kept.receipted
-    verdict.unreceipted += kept.counted - kept.receipted
+    verdict.unreceipted += kept.unsettled
     verdict.due += await ledger_check.put_due(conn, books.due_rows(path, kept))
     nodes = sorted(kept.nodes.values())
     streams = ledger_check.due(conn), ledger_check.held(conn, nodes)
@@ -114,13 +120,15 @@ def without(spans: Spans, others: Spans) -> list[tuple[int, int]]:
     return left
 
 
-async def _rejects(conn: Connection, path: Path, kept: Books, verdict: Verdict) -> None:
-    due = books.must_be_refused(path, kept)
+async def _rejects(conn: Connection, kept: Books, verdict: Verdict) -> None:
+    due = kept.must_be_refused
     async for message in ledger_check.refused(conn, sorted(kept.nodes.values())):
         verdict.rejects += 1
         due.discard(message)
     for node_id, boot, seq in sorted(due):
         verdict.add("reject_missing", f"{node_id}, message {boot}/{seq}")
+    for node_id, boot, seq in sorted(kept.refused - kept.broken):
+        verdict.add("refused_wrongly", f"{node_id}, message {boot}/{seq}")
 
 
 async def _feed(conn: Connection, verdict: Verdict) -> None:
