@@ -1,12 +1,13 @@
 """Readings whose identity is taken by something else: settled by everything ever said of them."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from store import series
 from store.named import queries
 from store.pool import Connection
 from store.settlement import Change, Said, Settled, Values, settle
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from store.reading import ReadingRow
 
 _SQL = queries("contested")
+
+BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class Stored(NamedTuple):
@@ -77,7 +80,7 @@ async def settle_contested(
     effects = _Effects([], [], [], [], [], [], {}, [])
     for contest in contests:
         _decide(rows, contest, effects)
-    corrected = await _carry_out(conn, effects)
+    corrected = await _carry_out(conn, rows, effects)
     return [
         *(Change(n, "conflicting", *_shown(rows[n])) for n in sorted(effects.stand_beside)),
         *effects.uncontested,
@@ -108,7 +111,8 @@ async def _load(
     conn: Connection, rows: Sequence["ReadingRow"], written: set[int]
 ) -> list[_Contest]:
     contests: dict[tuple[object, ...], _Contest] = {}
-    for n, *columns in await (await conn.execute(_SQL["came"])).fetchall():
+    asked = {"since": BEGINNING, "n": []} | await _lift_old(conn, rows, written)
+    for n, *columns in await (await conn.execute(_SQL["came"], asked)).fetchall():
         if n not in written:
             fresh = _Contest(_stored(columns), [], [], [])
             contests.setdefault(_identity(rows[n]), fresh).came.append(n)
@@ -121,6 +125,21 @@ async def _load(
     for n, before in await (await conn.execute(_SQL["before"], one_each)).fetchall():
         of[n].before.append(msgspec.convert(before, _Before))
     return list(contests.values())
+
+
+async def _lift_old(
+    conn: Connection, rows: Sequence["ReadingRow"], written: set[int]
+) -> dict[str, Any]:
+    """Where TimescaleDB has made columns: take the contested readings out of them. What `came` is
+    to ask: only these before `since`, because looking through columns takes time."""
+    until = await series.columns_until(conn, "reading")
+    old = [] if until is None else [row for row in rows if row.measured_at < until]
+    if not old:
+        return {}
+    asked = {"until": until, "written": sorted(written)}
+    found = await (await conn.execute(_SQL["in_columns"], asked)).fetchall()
+    await series.lift(conn, "reading", {series.Place(*place) for _, *place in found})
+    return {"since": until, "n": [n for n, *_ in found]}
 
 
 def _identity(row: "ReadingRow") -> tuple[object, ...]:
@@ -192,19 +211,31 @@ def _beside(contest: _Contest, settled: Settled, came: list[int], effects: _Effe
 # --- writing ----------------------------------------------------------------------------------
 
 
-async def _carry_out(conn: Connection, effects: _Effects) -> list[tuple[int, int | None]]:
+async def _carry_out(
+    conn: Connection, rows: Sequence["ReadingRow"], effects: _Effects
+) -> list[tuple[int, int | None]]:
     """Write it all; whose the corrected readings are now, by row of the batch."""
-    await _run(conn, "reading_said_earlier", n=0, at=1, rows=effects.reading_said_earlier)
+    earlier = [_where(rows[n]) | {"at": at} for n, at in effects.reading_said_earlier]
+    if earlier:
+        await conn.cursor().executemany(_SQL["reading_said_earlier"], earlier)
     await _run(conn, "beside_said_earlier", id=0, at=1, rows=effects.beside_said_earlier)
     await _run(conn, "step_aside", n=0, rows=[(n,) for n in effects.step_aside])
     await _run(conn, "stand_no_longer", id=0, rows=[(id_,) for id_ in effects.stand_no_longer])
     history = [(n, msgspec.json.encode(one._asdict()).decode()) for n, one in effects.history]
     await _run(conn, "history", n=0, before=1, rows=history)
     await _run(conn, "stand_beside", n=0, rows=[(n,) for n in effects.stand_beside])
-    if not effects.correct:
-        return []
-    cursor = await conn.execute(_SQL["correct"], {"n": list(effects.correct)})
-    return sorted(await cursor.fetchall())
+    return [await _correct(conn, n, rows[n]) for n in sorted(effects.correct)]
+
+
+async def _correct(conn: Connection, n: int, row: "ReadingRow") -> tuple[int, int | None]:
+    cursor = await conn.execute(_SQL["correct"], _where(row) | {"n": n})
+    changed = await cursor.fetchone()
+    return n, changed[0] if changed else None
+
+
+def _where(row: "ReadingRow") -> dict[str, Any]:
+    names = ("device_id", "kind", "measured_at", "ordinal")
+    return dict(zip(names, _identity(row), strict=True))
 
 
 async def _run(

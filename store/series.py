@@ -4,8 +4,7 @@ Chosen when the database is made, and recorded in it: hypertables with a columns
 server has TimescaleDB, monthly partitions where not. A database stays what it is.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
@@ -114,23 +113,23 @@ async def compress_before(conn: Connection, table: Series, before: datetime) -> 
     return None
 
 
-@asynccontextmanager
-async def in_rows(conn: Connection, table: Series, places: Iterable[Place]) -> AsyncIterator[None]:
-    """Inside, these rows of a series can be locked and changed by any statement, and nothing else
-    of what is old may be: TimescaleDB keeps it in columns. Part of a transaction."""
+async def columns_until(conn: Connection, table: Series) -> datetime | None:
+    """Until when TimescaleDB keeps rows of the table in columns; None: nowhere.
+
+    What lies in columns cannot be locked. And a statement finds it only by the values of a key, not
+    by a join, without opening the whole history: change or lock rows one by one.
+    """
     if await engine(conn) == "native":
-        yield
-        return
-    await _lift(conn, table, sorted(places, key=lambda place: place[:4]))
-    await conn.execute(_SQL["rows_only"])
-    yield
-    # After an error the transaction is over, and the settings with it.
-    await conn.execute(_SQL["rows_and_columns"])
+        return None
+    row = await (await conn.execute(_SQL["columns_until"], {"table": table})).fetchone()
+    return row[0] if row else None
 
 
-async def _lift(conn: Connection, table: Series, places: Sequence[Place]) -> None:
-    owned = [place._asdict() for place in places if place.patient_id is not None]
-    others = [place._asdict() for place in places if place.patient_id is None]
+async def lift(conn: Connection, table: Series, places: Iterable[Place]) -> None:
+    """Take these rows out of the columns, and lock them until the transaction ends."""
+    ordered = sorted(places, key=lambda place: place[:4])
+    owned = [place._asdict() for place in ordered if place.patient_id is not None]
+    others = [place._asdict() for place in ordered if place.patient_id is None]
     async with conn.cursor() as cursor:
         if owned:
             await cursor.executemany(_SQL[f"lift_{table}"], owned)

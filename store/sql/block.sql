@@ -23,10 +23,14 @@ ON CONFLICT DO NOTHING
 RETURNING device_id, kind, start_at, part
 
 -- name: differing
--- Blocks whose identity is taken by other samples.
+-- Blocks whose identity is taken by other samples. One by one, which a month in TimescaleDB's
+-- columns needs: a join would open all of it.
 SELECT i.n
 FROM incoming_block AS i
-JOIN block AS b USING (device_id, kind, start_at, part)
+CROSS JOIN LATERAL (
+    SELECT * FROM block AS b
+    WHERE (b.device_id, b.kind, b.start_at, b.part) = (i.device_id, i.kind, i.start_at, i.part)
+    OFFSET 0) AS b
 WHERE (i.step_ms, i.samples, i.flags, i.who)
       IS DISTINCT FROM (b.step_ms, b.samples, b.flags, b.who)
 ORDER BY i.n

@@ -45,15 +45,10 @@ UPDATE block SET flags = flags
 WHERE patient_id IS NULL AND device_id = %(device_id)s AND kind = %(kind)s
   AND start_at = %(at)s AND part = %(place)s
 
--- name: rows_only
--- Statements see and change rows, no columns: what they need has been lifted.
-SELECT set_config('timescaledb.enable_transparent_decompression', 'off', true),
-       set_config('timescaledb.enable_dml_decompression', 'off', true)
-
--- name: rows_and_columns
--- As before.
-SELECT set_config('timescaledb.enable_transparent_decompression', 'on', true),
-       set_config('timescaledb.enable_dml_decompression', 'on', true)
+-- name: columns_until
+-- The end of the youngest chunk in columns; what is later is in rows.
+SELECT max(range_end) FROM timescaledb_information.chunks
+WHERE hypertable_schema = current_schema() AND hypertable_name = %(table)s AND is_compressed
 
 -- name: chunks
 -- The chunks of a table, oldest first: from, to, whether in columns, and whether late rows wait.

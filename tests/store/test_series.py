@@ -87,33 +87,3 @@ async def test_dropping_gives_way_to_a_writer(
         with pytest.raises(psycopg.errors.LockNotAvailable):
             await series.drop_before(native_conn, "reading", AT + 90 * DAY)
     assert len(await instants(native_conn)) == 2
-
-
-async def in_columns(conn: Connection) -> None:
-    """Every piece of both series into columns."""
-    for table in ("reading", "block"):
-        while await series.compress_before(conn, table, AT + 9999 * DAY):  # type: ignore[arg-type]
-            pass
-
-
-async def test_late_rows_find_their_place_in_columns(timescaledb: str, conn: Connection) -> None:
-    """Into a compressed chunk: a duplicate is one, what is new is stored, once; and it is taken
-    into the columns with the next round."""
-    await write_at(conn, AT, AT + DAY)
-    await in_columns(conn)
-    late = [reading_row(), reading_row(measured_at=AT + timedelta(hours=3))]
-    for expected in (["inserted"], []):
-        async with conn.transaction():
-            assert [c.what for c in await reading.write(conn, late)] == expected
-    async with conn.transaction():
-        assert await block.write(conn, [block_row()]) == block.Written([], [])
-        other = block_row(samples=[1.0])
-        assert await block.write(conn, [other]) == block.Written([], [0])
-    assert await instants(conn) == [AT, AT + timedelta(hours=3), AT + DAY]
-    (piece,) = await series.pieces(conn, "reading")
-    assert piece.columns
-    assert piece.late
-    await in_columns(conn)
-    (piece,) = await series.pieces(conn, "reading")
-    assert not piece.late
-    assert await instants(conn) == [AT, AT + timedelta(hours=3), AT + DAY]
