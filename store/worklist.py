@@ -87,27 +87,6 @@ class PatientLine(Struct, frozen=True, kw_only=True):
     open_episodes: int
 
 
-class Unassigned(Struct, frozen=True, kw_only=True):
-    """A reading without a patient, and the names its device is bound to."""
-
-    node_id: str
-    node_label: str
-    dev: str | None
-    model: str | None
-    kind: str
-    measured_at: datetime
-    received_at: datetime
-    v0: float | None
-    v1: float | None
-    v2: float | None
-    v3: float | None
-    flags: int
-    clock: str
-    who: str | None
-    time_zone: str
-    candidates: list[str]
-
-
 class RejectLine(Struct, frozen=True, kw_only=True):
     """One kind of refusal of one node, with its newest example."""
 
@@ -180,13 +159,6 @@ def _pattern(search: str) -> str | None:
     for special in ("\\", "%", "_"):
         text = text.replace(special, "\\" + special)
     return f"%{text}%"
-
-
-async def unassigned(conn: Connection, *, staff_id: int, limit: int = 200) -> list[Unassigned]:
-    """Readings that wait to be assigned to somebody, newest first."""
-    args = {"staff_id": staff_id, "limit": limit}
-    async with conn.cursor(row_factory=class_row(Unassigned)) as cursor:
-        return await (await cursor.execute(_SQL["unassigned"], args)).fetchall()
 
 
 async def rejects(

@@ -39,6 +39,18 @@ async def do(page: Frame, note: Note, deed: Deed, *, said: str) -> bool:
     The deed runs in one transaction together with its line in the audit. It raises DeedRefused
     when it is not to be done, which undoes everything.
     """
+
+    async def noted(conn: Connection, now: datetime) -> None:
+        await deed(conn, now)
+        await _record(page, conn, note)
+
+    return await do_noted(page, note.needs, noted, said=said, action=note.action)
+
+
+async def do_noted(
+    page: Frame, needs: permission.Action, deed: Deed, *, said: str, action: str
+) -> bool:
+    """The same for a deed that writes its own lines into the audit."""
     say = page.say
     try:
         async with page.console.transaction() as conn:
@@ -46,16 +58,15 @@ async def do(page: Frame, note: Note, deed: Deed, *, said: str) -> bool:
             if person is None:
                 ui.navigate.to("/sign-in")
                 return False
-            if not permission.may(person.role, note.needs):
+            if not permission.may(person.role, needs):
                 toast(say("problem.not_allowed"), good=False)
                 return False
             await deed(conn, page.console.now())
-            await _record(page, conn, note)
     except DeedRefused as refused:
         toast(str(refused), good=False)
         return False
     except (Error, OSError) as problem:
-        log.warning("deed not done", action=note.action, problem=type(problem).__name__)
+        log.warning("deed not done", action=action, problem=type(problem).__name__)
         toast(say("problem.down"), good=False)
         return False
     toast(said, good=True)

@@ -1,20 +1,24 @@
-"""Readings nobody owns yet (`/unassigned`)."""
+"""Readings nobody owns yet (`/unassigned`): whose each is, with one press."""
 
-from datetime import datetime
+from typing import Final
 
 from fastapi import Request
 from nicegui import ui
 from starlette.responses import Response
 
-from care.console import words
+from care.console.assign_deeds import AssignDeeds
+from care.console.assign_dialogs import AssignDialogs
 from care.console.frame import BUILT_WITHIN_S, Frame, frame
-from care.console.pieces import element, label, pill
-from care.console.table import table
+from care.console.pieces import button, element, label
+from care.console.unassigned_card import Card
+from care.console.unassigned_slots import SlotsPart
 from care.console.visitor import Console, to_sign_in
-from store import worklist
-from store.worklist import Unassigned
+from care.people import queue
+from care.people.queue import Question
+from store.deed import Ref
+from store.unassigned import Which
 
-COLUMNS = ("when", "reading", "device", "slot", "candidates")
+PAGE: Final = 30
 
 
 def register(console: Console) -> None:
@@ -27,51 +31,108 @@ def register(console: Console) -> None:
             return to_sign_in(request)
         with frame(console, visitor, current="unassigned") as page:
             page.headline(visitor.say("unassigned.title"))
-            view = _List(page)
+            view = _Queue(page)
         await view.refresh()
-        page.keep_fresh({"batch"}, view.refresh)
+        page.keep_fresh({"batch", "reassignment"}, view.refresh)
         return None
 
 
-class _List:
-    """The readings as one browser sees them."""
+class _Queue:
+    """The queue as one browser sees it; cards that stay are not drawn again."""
 
     def __init__(self, page: Frame) -> None:
         self.page = page
-        self.shown: list[Unassigned] | None = None
+        self.most = PAGE
+        self.cards: dict[Ref, Card] = {}
         say = page.say
         label(say("unassigned.lead"), "lead", tag="p")
-        with element("div", "panel panel--table") as self.panel:
-            self.body = table([say(f"unassigned.{key}") for key in COLUMNS])
+        self.deeds = AssignDeeds(page, self.refresh)
+        self.dialogs = AssignDialogs(page, self.deeds)
+        self.slots = SlotsPart(page, self.deeds)
+        self._selection()
+        self.body = element("div", "products")
         self.none = label(say("unassigned.none"), "note", tag="p")
+        self.further = button(say("unassigned.more"), "quiet", self._more)
+
+    def _selection(self) -> None:
+        say = self.page.say
+        with element("div", "undo") as self.bar:
+            self.bar.props("role=region")
+            self.chosen = label("", tag="span").props("role=status")
+            self.people = element("div", "pills")
+            button(say("unassigned.somebody_else"), "second", self._ask_whose)
+            button(say("unassigned.nobody"), "quiet", self._ask_why_nobody)
+            button(say("unassigned.clear"), "quiet", self._clear)
+        self.bar.set_visibility(False)
+
+    def selected(self) -> list[Ref]:
+        """What is ticked and still there."""
+        return [ref for ref, card in self.cards.items() if card.ticked]
+
+    def ticked(self) -> None:
+        """Show what is selected, with the people that all of it may be of."""
+        chosen = [card.question for card in self.cards.values() if card.ticked]
+        self.bar.set_visibility(bool(chosen))
+        said = self.page.say("unassigned.chosen", n=len(chosen))
+        self.chosen.set_text(said)
+        self.bar.props["aria-label"] = said
+        self.people.clear()
+        with self.people:
+            for patient_id, name in _shared(chosen).items():
+                button(
+                    self.page.say("unassigned.give", name=name),
+                    "main",
+                    lambda id_=patient_id, name=name: self.dialogs.give(self.selected(), id_, name),
+                )
+
+    async def _ask_whose(self) -> None:
+        await self.dialogs.ask_whose(self.selected())
+
+    def _ask_why_nobody(self) -> None:
+        self.dialogs.ask_why_nobody(self.selected())
+
+    def _clear(self) -> None:
+        for card in self.cards.values():
+            card.untick()
+        self.ticked()
+
+    async def _more(self) -> None:
+        self.most += PAGE
+        await self.refresh()
 
     async def refresh(self) -> None:
         """Show what the database says now."""
-        console = self.page.console
-        async with console.transaction() as conn:
-            found = await worklist.unassigned(conn, staff_id=self.page.visitor.staff_id)
-        self.none.visible, self.panel.visible = not found, bool(found)
-        if found != self.shown:
-            self.shown = found
-            self.body.clear()
-            with self.body:
-                for one in found:
-                    _row(self.page, one, console.now())
+        page = self.page
+        now, staff_id = page.console.now(), page.visitor.staff_id
+        async with page.console.transaction() as conn:
+            found = await queue.questions(
+                conn, staff_id=staff_id, which=Which(), now=now, limit=self.most + 1
+            )
+            await self.slots.refresh(conn, now)
+        self.none.set_visibility(not found)
+        self.further.set_visibility(len(found) > self.most)
+        self._show(found[: self.most])
+
+    def _show(self, found: list[Question]) -> None:
+        before = self.selected()
+        for ref in set(self.cards) - {Ref(*one.reading.identity) for one in found}:
+            self.cards.pop(ref).root.delete()
+        for place, one in enumerate(found):
+            ref = Ref(*one.reading.identity)
+            if ref not in self.cards:
+                with self.body:
+                    self.cards[ref] = Card(self.page, self.dialogs, self.ticked)
+            card = self.cards[ref]
+            card.root.move(self.body, place)
+            card.show(one)
+        if self.selected() != before:
+            self.ticked()
 
 
-def _row(page: Frame, one: Unassigned, now: datetime) -> None:
-    say = page.say
-    with element("tr"):
-        label(words.moment(say, one.measured_at, one.time_zone, now), tag="td")
-        with element("td"):
-            value = words.reading(one.kind, (one.v0, one.v1, one.v2, one.v3))
-            label(" ".join(value).strip(), "table__value")
-            label(words.kind_name(say, one.kind), "person__fine")
-            for name in words.flags(say, one.flags):
-                pill(name, "plain")
-        with element("td"):
-            label(one.node_label or one.node_id)
-            label(" · ".join(p for p in (one.model, one.dev) if p), "person__fine")
-        label(one.who or "–", tag="td")
-        names = "、" if say.locale == "zh-CN" else ", "
-        label(names.join(one.candidates) or say("unassigned.no_candidates"), tag="td")
+def _shared(chosen: list[Question]) -> dict[int, str]:
+    """Whoever all of them may be of, the likeliest of the first one first."""
+    if not chosen:
+        return {}
+    each = [{person.patient_id for person in one.candidates} for one in chosen]
+    in_all = set.intersection(*each)
+    return {p.patient_id: p.name for p in chosen[0].candidates if p.patient_id in in_all}

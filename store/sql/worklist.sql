@@ -89,24 +89,6 @@ ORDER BY array_position(ARRAY['high', 'medium', 'low', 'technical'], open.priori
          last.measured_at DESC NULLS LAST, patient.id
 LIMIT %(limit)s OFFSET %(offset)s
 
--- name: unassigned
--- Readings nobody owns yet, newest first, with the people their device measures.
-SELECT reading.node_id, node.label AS node_label, device.dev, device.model,
-       reading.kind, reading.measured_at, reading.received_at, reading.v0, reading.v1,
-       reading.v2, reading.v3, reading.flags, reading.clock::text AS clock, reading.who,
-       area.time_zone,
-       (SELECT coalesce(array_agg(DISTINCT patient.name), '{}') FROM device_binding
-        JOIN patient ON patient.id = device_binding.patient_id
-        WHERE device_binding.device_id = reading.device_id
-          AND patient.id IN (SELECT visible_patients(%(staff_id)s))) AS candidates
-FROM reading
-JOIN node ON node.id = reading.node_id
-JOIN area ON area.id = node.area_id
-LEFT JOIN device ON device.id = reading.device_id
-WHERE reading.patient_id IS NULL AND reading.node_id IN (SELECT visible_nodes(%(staff_id)s))
-ORDER BY reading.measured_at DESC
-LIMIT %(limit)s
-
 -- name: rejects
 -- What was refused, one line per node and defect; what no node of ours sent only for admins.
 SELECT reject.node_id, max(node.label) AS node_label, reject.code, reject.path,

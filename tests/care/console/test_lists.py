@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from store import chart, worklist
+from store import chart, unassigned, worklist
 from store.pool import Connection
+from store.unassigned import Which
 from tests.fixtures.factories import Factory
 
 NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
@@ -70,11 +71,11 @@ async def test_nobody_sees_more_than_their_scope(factory: Factory) -> None:
     assert await worklist.entries(f.conn, staff_id=me, **at) == []
     assert await worklist.entry(f.conn, episode_id=episode, staff_id=me, **at) is None
     assert await worklist.patients(f.conn, staff_id=me, **at) == []
-    assert await worklist.unassigned(f.conn, staff_id=me) == []
+    assert await unassigned.page(f.conn, staff_id=me, which=Which()) == []
     assert await worklist.rejects(f.conn, staff_id=me, since=NOW - HOUR) == []
     assert await chart.patient(f.conn, patient_id=stranger, staff_id=me, **at) is None
     assert len(await worklist.entries(f.conn, staff_id=admin, **at)) == 1
-    assert len(await worklist.unassigned(f.conn, staff_id=admin)) == 1
+    assert len(await unassigned.page(f.conn, staff_id=admin, which=Which())) == 1
     refused = await worklist.rejects(f.conn, staff_id=admin, since=NOW - HOUR)
     assert {line.node_id for line in refused} == {node, None}
 
