@@ -17,6 +17,8 @@ from psycopg import AsyncConnection
 from ingest.service import serve
 from ingest.settings import IngestSettings
 from runtime.clock import Clock, SystemClock
+from runtime.postgres_server import PostgresServer
+from store.migrate import migrate
 from store.pool import Connection
 from tests.fixtures.fix_broker import LiveBroker
 from tests.fixtures.fix_place import short_lived_directory

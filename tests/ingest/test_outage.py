@@ -2,68 +2,28 @@
 restarts."""
 
 import asyncio
-import contextlib
 import json
 import os
 import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from psycopg import AsyncConnection
 
 from ingest.settings import IngestSettings
 from runtime.postgres_server import PostgresServer
-from store.migrate import migrate
 from store.pool import Connection
 from tests.fixtures.fix_broker import LiveBroker
-from tests.fixtures.fix_place import short_lived_directory
 from tests.ingest.conftest import (
-    NODE,
     Device,
+    connected,
     count,
     now_ms,
     quick,
     running,
-    settle_people,
     until,
     until_count,
 )
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[PostgresServer]:
-    """A database server that tests may stop and kill."""
-    with short_lived_directory("mortal") as home:
-        server = PostgresServer(home)
-        server.start()
-        try:
-            asyncio.run(migrate(server.url))
-            yield server
-        finally:
-            server.stop()
-
-
-@contextlib.asynccontextmanager
-async def connected(server: PostgresServer) -> AsyncIterator[Connection]:
-    """A connection for looking; opened again after every stop."""
-    async with await AsyncConnection.connect(server.url, autocommit=True) as conn:
-        yield conn
-
-
-@pytest.fixture
-async def home(mortal: PostgresServer, broker: LiveBroker) -> AsyncIterator[Device]:
-    """A device of a household in an empty database on the mortal server."""
-    async with connected(mortal) as conn:
-        await conn.execute(
-            "TRUNCATE area, reading, event, message, batch, reject RESTART IDENTITY CASCADE"
-        )
-        await settle_people(conn)
-    broker.add_node(NODE, NODE)
-    device = Device(broker, NODE)
-    yield device
-    device.close()
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
