@@ -55,6 +55,7 @@ class Fleet:
         self._stopping = False
         self._dirty: list[Session] = []
         self._timers: set[asyncio.TimerHandle] = set()
+        self._began, self._cpu, self._sends = self.now(), time.process_time(), 0
 
     async def run(self) -> Summary:
         """Load the hub for the minutes of the options, wait for the last receipts, and leave.

@@ -131,7 +131,10 @@ class FleetNode:
             desk.counts.again += 1
         for _ in range(copies):
             self.session.publish(kind_of(message), content.payload, message)
-        self.outbox.sent(message, desk.now())
+        if message.seq == NOT_COUNTED:
+            message.in_flight = True
+        else:
+            self.outbox.sent(message, desk.now())
 
     def _first(
         self, message: Message, content: Content, digest: bytes, at_ms: int, copies: int

@@ -95,7 +95,7 @@ _DECODER = msgspec.json.Decoder(tuple[Account, ...])
 
 
 def read_accounts(path: Path) -> tuple[Account, ...]:
-    """The nodes of an accounts file, as `hearthbeat sim fleet-nodes` writes it.
+    """The nodes of an accounts file, as `hearthbeat node fleet` writes it.
 
     Raises AccountsError.
     """
@@ -103,7 +103,7 @@ def read_accounts(path: Path) -> tuple[Account, ...]:
         found = _DECODER.decode(path.read_bytes())
     except OSError as error:
         raise AccountsError(
-            f"{path}: {error.strerror}; `hearthbeat sim fleet-nodes` makes such a file"
+            f"{path}: {error.strerror}; `hearthbeat node fleet` makes such a file"
         ) from error
     except msgspec.DecodeError as error:
         raise AccountsError(f"{path} is no file of accounts: {error}") from error

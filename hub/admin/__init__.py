@@ -5,7 +5,7 @@ JSON object; what is said besides goes to standard error. Exit codes: 0 done, 1 
 2 wrong usage, 3 no hub or database reachable.
 """
 
-from hub.admin import claims, commands, configuration  # noqa: F401 - more commands of `node`
+from hub.admin import claims, commands, configuration, fleet  # noqa: F401 - more of `node`
 from hub.admin.areas import area
 from hub.admin.firmware import firmware
 from hub.admin.nodes import node
