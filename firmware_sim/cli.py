@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from firmware_sim.control import Control
+from firmware_sim.fleet.command import FLEET_EXAMPLES, fleet
 from firmware_sim.history import live_through
 from firmware_sim.household import Appliance, Household, do_as_the_screen_says
 from firmware_sim.network import Network
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 
 app.command(epilog=ROBOT_EXAMPLES)(robot)
+app.command(epilog=FLEET_EXAMPLES)(fleet)
 
 LinkOption = Annotated[Path | None, typer.Option(help="A stable path to the serial port.")]
 NextOption = Annotated[
