@@ -42,6 +42,9 @@ from runtime.supervision import run_tasks
 from store.line import Line
 from store.partition import Partitions
 
+# Making columns of a month may last.
+_TIDY_S = 1800.0
+
 
 async def serve(settings: IngestSettings, clock: Clock) -> None:
     """Take what devices say until cancelled. Waits for a broker or a database that is away, and
@@ -138,7 +141,12 @@ class _Room:
         self._throttle = Throttle(
             settings.limits(), monotonic=time.monotonic, catch_up=self._catch_up
         )
-        self._tidy = Tidy(self._line("tidy"), clock=clock, every_s=settings.tidy_every_s)
+        self._tidy = Tidy(
+            self._line("tidy", limit_s=_TIDY_S),
+            clock=clock,
+            every_s=settings.tidy_every_s,
+            kept=settings.kept(),
+        )
         self._deprecations = Deprecations(
             self._line("deprecations"), every_s=settings.deprecations_every_s
         )
@@ -307,10 +315,11 @@ class _Room:
         else:
             self._data.settle([arrival])
 
-    def _line(self, name: str) -> Line:
+    def _line(self, name: str, *, limit_s: float = 40.0) -> Line:
         line = Line(
             self._settings.database_url,
             name=self._standby.session_name(f"hearthbeat ingest {name}"),
+            limit_s=limit_s,
             admit=self._standby.admission(),
         )
         self._lines.append(line)

@@ -1,6 +1,6 @@
 """The knobs of ingest; all from the environment, prefix HEARTHBEAT_INGEST_ for its own."""
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -9,6 +9,9 @@ from contract.codec import MAX_PACKET
 from ingest.rate import Rate
 from ingest.throttle import SOFT, Limits
 from runtime.settings import ServiceSettings
+from store.retention import Kept
+
+_KEPT: Final = Kept()
 
 
 def _own(name: str, default: Any, **limits: Any) -> Any:
@@ -79,9 +82,27 @@ class IngestSettings(ServiceSettings):
     # How often the hub publishes a word to itself, to know that what is published arrives.
     flow_every_s: float = _own("flow_every_s", 10.0, gt=0)
 
+    # For how many days what is kept is kept (store/retention.py); readings are kept for ever.
+    keep_blocks_days: int = _own("keep_blocks_days", _KEPT.blocks, ge=7)
+    keep_waveforms_days: int = _own("keep_waveforms_days", _KEPT.waveforms, ge=7)
+    keep_rejects_days: int = _own("keep_rejects_days", _KEPT.rejects, ge=7)
+    # After how many days old stretches become columns, where TimescaleDB is there.
+    reading_rows_days: int = _own("reading_rows_days", _KEPT.reading_rows, ge=1)
+    block_rows_days: int = _own("block_rows_days", _KEPT.block_rows, ge=1)
+
     probe_every_s: float = _own("probe_every_s", 1.0, gt=0)
     degraded_after_s: float = _own("degraded_after_s", 3.0, gt=0)
     status_every_s: float = _own("status_every_s", 300.0, gt=0)
+
+    def kept(self) -> Kept:
+        """What is kept for how long."""
+        return Kept(
+            blocks=self.keep_blocks_days,
+            waveforms=self.keep_waveforms_days,
+            rejects=self.keep_rejects_days,
+            reading_rows=self.reading_rows_days,
+            block_rows=self.block_rows_days,
+        )
 
     def limits(self) -> Limits:
         """The rates in force."""

@@ -1,18 +1,20 @@
 """Forgetting what need not be kept, a little at a time: diagnostics beyond the latest of a node or
-older than a month, refusals and deprecated uses older than 90 days."""
+older than a month, deprecated uses older than 90 days, and whatever has its time in
+store.retention. Old stretches of series become columns where TimescaleDB is there."""
 
 import asyncio
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from ingest.entry import Outcome
 from runtime.clock import Clock
-from store import deprecation, node_diag, reject
+from store import deprecation, node_diag, reject, retention
 from store.failure import UnavailableError
 from store.line import Line
+from store.retention import MANY, Kept
 
 _LOG = structlog.get_logger()
 _NODES: Final = 20_000
@@ -22,8 +24,11 @@ _OLD_EVERY: Final = timedelta(hours=1)
 class Tidy:
     """Knows which nodes have sent diagnostics since the last round."""
 
-    def __init__(self, line: Line, *, clock: Clock, every_s: float) -> None:
+    def __init__(
+        self, line: Line, *, clock: Clock, every_s: float, kept: Kept | None = None
+    ) -> None:
         self._line = line
+        self._kept = kept or Kept()
         self._clock = clock
         self._every_s = every_s
         self._nodes: set[str] = set()
@@ -52,13 +57,36 @@ class Tidy:
             pass
         now = self._clock.now()
         if now - self._old_at >= _OLD_EVERY:
-            async with self._line.transaction() as conn:
-                before = now - timedelta(days=reject.KEPT_DAYS)
-                await reject.prune(conn, before=before)
-                await deprecation.prune(conn, before=before)
-            while await self._prune_old():
-                pass
+            await self._forget_old(now)
             self._old_at = now
+
+    async def _forget_old(self, now: datetime) -> None:
+        kept = self._kept
+        async with self._line.transaction() as conn:
+            await deprecation.prune(conn, before=now - timedelta(days=reject.KEPT_DAYS))
+        while await self._prune_old():
+            pass
+        for what, days in (
+            ("rejects", kept.rejects),
+            ("messages", kept.messages),
+            ("waveforms", kept.waveforms),
+        ):
+            while await self._forget(what, now - timedelta(days=days)) == MANY:
+                pass
+        async with self._line.transaction() as conn:
+            await retention.forget_feed(conn)
+        async with self._line.transaction() as conn:
+            await retention.forget_blocks(conn, before=now - timedelta(days=kept.blocks))
+        while await self._make_columns(now):
+            pass
+
+    async def _forget(self, what: str, before: datetime) -> int:
+        async with self._line.transaction() as conn:
+            return await retention.forget(conn, what, before=before)
+
+    async def _make_columns(self, now: datetime) -> str | None:
+        async with self._line.transaction() as conn:
+            return await retention.make_columns(conn, self._kept, now=now)
 
     async def _prune_nodes(self, nodes: set[str]) -> int:
         async with self._line.transaction() as conn:
