@@ -1,7 +1,7 @@
-"""Reading what was measured: readings with their conflicts, dense blocks, rejects.
+"""Reading what was measured: readings with their conflicts, dense blocks.
 
 Straight from the tables that ingest writes, so that a stored reading is there at once. The caller
-has checked that the patient may be seen; what is not a patient's takes the staff id itself.
+has checked that the patient may be seen.
 """
 
 from collections import defaultdict
@@ -19,7 +19,6 @@ _SQL = queries("reading_query")
 
 BEGINNING: Final = datetime(1900, 1, 1, tzinfo=UTC)
 END: Final = datetime(9000, 1, 1, tzinfo=UTC)
-_NEWEST: Final = 2**63 - 1
 
 Identity = tuple[int, str, datetime, int]
 
@@ -99,24 +98,6 @@ class Block(Struct, frozen=True, kw_only=True):
     stored_at: datetime
 
 
-class Reject(Struct, frozen=True, kw_only=True):
-    """One message that was refused, whole or in part, as it was sent."""
-
-    id: int
-    received_at: datetime
-    node_id: str | None
-    topic: str
-    boot: int | None
-    seq: int | None
-    code: str
-    path: str | None
-    got: str | None
-    reason: str
-    payload: bytes
-    kept: int
-    dropped: int
-
-
 async def readings(
     conn: Connection,
     *,
@@ -179,26 +160,4 @@ async def blocks(
     values = _span(patient_id, kind, since, until, limit)
     async with conn.cursor(row_factory=class_row(Block)) as cursor:
         await cursor.execute(_SQL["blocks"], values)
-        return await cursor.fetchall()
-
-
-async def rejects(
-    conn: Connection,
-    *,
-    staff_id: int,
-    node_id: str | None = None,
-    since: datetime | None = None,
-    before: int = _NEWEST,
-    limit: int = 100,
-) -> list[Reject]:
-    """What was refused from nodes in this person's scope, newest first, with ids below `before`."""
-    values = {
-        "staff_id": staff_id,
-        "node_id": node_id,
-        "since": since or BEGINNING,
-        "before": before,
-        "limit": limit,
-    }
-    async with conn.cursor(row_factory=class_row(Reject)) as cursor:
-        await cursor.execute(_SQL["rejects"], values)
         return await cursor.fetchall()

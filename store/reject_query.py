@@ -6,8 +6,8 @@ in it; what came from no node of ours is for administrators.
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 from psycopg.rows import class_row
@@ -31,12 +31,18 @@ class Product(Struct, frozen=True):
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What to look for. `text` is anywhere in product, node, place, value or reason."""
+    """What to look for, refused in [since, until). `text` is anywhere in product, node, place,
+    value or reason; `payload` are bytes anywhere in the message."""
 
     since: datetime
+    until: datetime = datetime(9000, 1, 1, tzinfo=UTC)
     code: str | None = None
     text: str | None = None
     node_id: str | None = None
+    maker: str | None = None
+    model: str | None = None
+    firmware: str | None = None
+    payload: bytes | None = None
 
 
 class ProductLine(Struct, frozen=True, kw_only=True):
@@ -119,6 +125,57 @@ class AlikeLine(Struct, frozen=True, kw_only=True):
     replay_result: str | None
 
 
+class Line(Struct, frozen=True, kw_only=True):
+    """One refusal of a list, with its message where this row carries it."""
+
+    id: int
+    received_at: datetime
+    node_id: str | None
+    node_label: str | None
+    topic: str
+    boot: int | None
+    seq: int | None
+    code: str
+    path: str | None
+    got: str | None
+    reason: str
+    payload: bytes
+    kept: int
+    dropped: int
+    maker: str | None
+    model: str | None
+    firmware: str | None
+    replay_asked_at: datetime | None
+    replayed_at: datetime | None
+    replay_result: str | None
+
+    @property
+    def product(self) -> Product:
+        """What sent it."""
+        return Product(self.maker, self.model, self.firmware)
+
+
+class Count(Struct, frozen=True, kw_only=True):
+    """How often a code was told in the hour or day that begins then (UTC)."""
+
+    at: datetime
+    code: str
+    times: int
+
+
+class ReplayLine(Struct, frozen=True, kw_only=True):
+    """What one person had taken again at one instant. `stored` counts those in part, too."""
+
+    at: datetime
+    by: str
+    asked: int
+    done: int
+    stored: int
+    in_part: int
+    refused: int
+    nothing_new: int
+
+
 def place_of(path: str | None) -> str:
     """A path with the numbers of entries left out, as `kinds` tells it: `/ser/*/u`."""
     return _NUMBER.sub("/*", path or "")
@@ -164,6 +221,38 @@ async def alike(
     values |= {"code": code, "place": place}
     async with conn.cursor(row_factory=class_row(AlikeLine)) as cursor:
         return await (await cursor.execute(_SQL["alike"], values)).fetchall()
+
+
+async def page(
+    conn: Connection, *, staff_id: int, wanted: Wanted, before: int = 2**63 - 1, limit: int = 100
+) -> list[Line]:
+    """What was refused, newest first, with ids below `before`."""
+    values = {"staff_id": staff_id, "before": before, "limit": limit} | _asdict(wanted)
+    async with conn.cursor(row_factory=class_row(Line)) as cursor:
+        return await (await cursor.execute(_SQL["page"], values)).fetchall()
+
+
+async def counts(
+    conn: Connection,
+    *,
+    staff_id: int,
+    wanted: Wanted,
+    step: Literal["hour", "day"],
+    limit: int = 5000,
+) -> list[Count]:
+    """How much was refused by code over time; `text` and `payload` do not narrow it."""
+    values = {"staff_id": staff_id, "step": step, "limit": limit} | _asdict(wanted)
+    async with conn.cursor(row_factory=class_row(Count)) as cursor:
+        return await (await cursor.execute(_SQL["counts"], values)).fetchall()
+
+
+async def replays(
+    conn: Connection, *, staff_id: int, since: datetime, limit: int = 20
+) -> list[ReplayLine]:
+    """What was asked to be taken again since then, the newest first, and how far it is."""
+    values = {"staff_id": staff_id, "since": since, "limit": limit}
+    async with conn.cursor(row_factory=class_row(ReplayLine)) as cursor:
+        return await (await cursor.execute(_SQL["replays"], values)).fetchall()
 
 
 async def ask_replay(

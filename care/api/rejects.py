@@ -1,38 +1,25 @@
 """What was refused: /api/rejects, one by one or by product, and having it taken again."""
 
 import base64
-from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal
+from datetime import datetime
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from care.api.deps import Db, Id, ManagesNodes, Me, Now, note
 from care.api.problem import PROBLEMS, missing
-from care.api.shapes import Asked, Line, Told
+from care.api.reject_filter import LOOK_BACK, Filter, Search
+from care.api.shapes import Asked, Told
+from care.api.shapes import Line as OneLine
 from care.people.sign_in import SignedIn
 from contract.errors import ERRORS
-from store import node, reading_query, reject_query
+from store import node, reject_query
 from store.pool import Connection
-from store.reject_query import MOST_AT_ONCE, Product, RejectPage, Wanted
+from store.reading_query import BEGINNING
+from store.reject_query import MOST_AT_ONCE, Line, Product, RejectPage, Wanted
 
 router = APIRouter(prefix="/api", tags=["rejects"], responses=PROBLEMS)
-
-LOOK_BACK: Final = timedelta(days=7)
-
-
-class Filter(Asked):
-    """Which refusals; `code` and `text` narrow what is told by product."""
-
-    node: str | None = Field(default=None, pattern=r"^[a-z0-9]{8,24}$")
-    since: AwareDatetime | None = Field(default=None, description="from this instant on")
-    before: int = Field(default=2**63 - 1, ge=1, le=2**63 - 1, description="ids below this one")
-    group: Literal["product"] | None = Field(default=None, description="tell them by product")
-    code: str | None = Field(default=None, pattern=r"^[EW][0-9]{4}$", description="such as E3102")
-    text: str | None = Field(
-        default=None, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"
-    )
-    limit: int = Field(default=100, ge=1, le=1000, description="at most so many")
 
 
 class RejectBody(Told):
@@ -114,20 +101,22 @@ class RejectDetail(RejectBody):
 class OneKind(Asked):
     """All refusals of one product, with this code at this place, since an instant."""
 
-    maker: Line | None = None
-    model: Line | None = None
-    firmware: Line | None = None
+    maker: OneLine | None = None
+    model: OneLine | None = None
+    firmware: OneLine | None = None
     code: str = Field(pattern=r"^[EW][0-9]{4}$")
     place: str = Field(default="", max_length=512, pattern=r"^[^\x00]*$")
 
 
 class NewReplay(Asked):
-    """What to take again: refusals by id, or all of one kind of the last seven days."""
+    """What to take again: refusals by id, all of one kind of the last seven days, or what a search
+    finds, the newest first, so many at once."""
 
     ids: list[Annotated[int, Field(ge=1, le=2**63 - 1)]] = Field(
         default=[], max_length=MOST_AT_ONCE
     )
     kind: OneKind | None = None
+    search: Search | None = None
 
 
 class Replay(Told):
@@ -149,16 +138,12 @@ async def list_rejects(me: Me, conn: Db, now: Now, asked: Annotated[Filter, Quer
         if found is None:
             raise missing()
     if asked.group == "product":
-        return {
-            "rejects": [],
-            "next_before": None,
-            "products": await _products(conn, me, now, asked),
-        }
-    rows = await reading_query.rejects(
+        products = await _products(conn, me, now, asked)
+        return {"rejects": [], "next_before": None, "products": products}
+    rows = await reject_query.page(
         conn,
         staff_id=me.staff_id,
-        node_id=asked.node,
-        since=asked.since,
+        wanted=asked.wanted(BEGINNING),
         before=asked.before,
         limit=asked.limit,
     )
@@ -173,9 +158,7 @@ async def list_rejects(me: Me, conn: Db, now: Now, asked: Annotated[Filter, Quer
 async def _products(
     conn: Connection, me: SignedIn, now: datetime, asked: Filter
 ) -> list[ProductBody]:
-    wanted = Wanted(
-        since=asked.since or now - LOOK_BACK, code=asked.code, text=asked.text, node_id=asked.node
-    )
+    wanted = asked.wanted(now - LOOK_BACK)
     told = []
     for one in await reject_query.products(
         conn, staff_id=me.staff_id, wanted=wanted, limit=asked.limit
@@ -223,11 +206,23 @@ async def replay_rejects(asked: NewReplay, me: ManagesNodes, conn: Db, now: Now)
     ids = list(asked.ids)
     if asked.kind is not None:
         ids += await _ids_of(conn, me, asked.kind, now)
+    if asked.search is not None:
+        ids += await _found(conn, me, asked.search, now)
     carriers = await reject_query.ask_replay(
         conn, ids=ids, staff_id=me.staff_id, by=me.user_name, now=now
     )
     await note(conn, me, now, "rejects_replayed", "rejects", "", count=len(carriers), ids=carriers)
     return Replay(asked=carriers, at=now)
+
+
+async def _found(conn: Connection, me: SignedIn, asked: Search, now: datetime) -> list[int]:
+    lines = await reject_query.page(
+        conn,
+        staff_id=me.staff_id,
+        wanted=asked.wanted(now - LOOK_BACK),
+        limit=MOST_AT_ONCE,
+    )
+    return [line.id for line in lines]
 
 
 async def _ids_of(conn: Connection, me: SignedIn, kind: OneKind, now: datetime) -> list[int]:
@@ -267,7 +262,7 @@ async def read_reject(reject_id: Id, me: Me, conn: Db, now: Now) -> object:
     return RejectDetail.model_validate({**_reject(found), **more})
 
 
-def _reject(row: reading_query.Reject | RejectPage) -> dict[str, object]:
+def _reject(row: Line | RejectPage) -> dict[str, object]:
     try:
         payload, payload_is = row.payload.decode("utf-8"), "text"
     except UnicodeDecodeError:

@@ -36,12 +36,3 @@ WHERE block.patient_id = %(patient_id)s
   AND block.start_at >= %(since)s AND block.start_at < %(until)s
 ORDER BY block.start_at DESC
 FETCH FIRST %(limit)s ROWS WITH TIES
-
--- name: rejects
--- What was refused, newest first; what no node of ours sent is for administrators.
-SELECT id, received_at, node_id, topic, boot, seq, code, path, got, reason, payload, kept, dropped
-FROM reject
-WHERE received_at >= %(since)s AND id < %(before)s
-  AND (%(node_id)s::text IS NULL OR node_id = %(node_id)s)
-  AND (is_administrator(%(staff_id)s) OR node_id IN (SELECT * FROM visible_nodes(%(staff_id)s)))
-ORDER BY id DESC LIMIT %(limit)s

@@ -2,8 +2,12 @@
 -- What was refused, by the product that sent it, as it was then; the most refused first.
 WITH seen AS (
     SELECT reject.* FROM reject LEFT JOIN node ON node.id = reject.node_id
-    WHERE reject.received_at >= %(since)s
+    WHERE reject.received_at >= %(since)s AND reject.received_at < %(until)s
       AND (%(code)s::text IS NULL OR reject.code = %(code)s)
+      AND (%(maker)s::text IS NULL OR reject.maker = %(maker)s)
+      AND (%(model)s::text IS NULL OR reject.model = %(model)s)
+      AND (%(firmware)s::text IS NULL OR reject.firmware = %(firmware)s)
+      AND (%(payload)s::bytea IS NULL OR position(%(payload)s::bytea IN reject.payload) > 0)
       AND (%(node_id)s::text IS NULL OR reject.node_id = %(node_id)s)
       AND (reject.node_id IN (SELECT * FROM visible_nodes(%(staff_id)s))
            OR (is_administrator(%(staff_id)s) AND node.id IS NULL))
@@ -28,7 +32,7 @@ SELECT reject.code, regexp_replace(coalesce(reject.path, ''), '/[0-9]+(?=/|$)', 
        (array_agg(reject.got ORDER BY reject.id DESC))[1] AS got,
        count(*) FILTER (WHERE reject.replay_asked_at IS NULL) AS to_replay
 FROM reject LEFT JOIN node ON node.id = reject.node_id
-WHERE reject.received_at >= %(since)s
+WHERE reject.received_at >= %(since)s AND reject.received_at < %(until)s
   AND reject.maker IS NOT DISTINCT FROM %(maker)s
   AND reject.model IS NOT DISTINCT FROM %(model)s
   AND reject.firmware IS NOT DISTINCT FROM %(firmware)s
@@ -66,7 +70,7 @@ WHERE reject.id = %(reject_id)s
 SELECT reject.id, reject.received_at, reject.node_id, node.label AS node_label, reject.seq,
        reject.path, reject.got, reject.replay_asked_at, reject.replayed_at, reject.replay_result
 FROM reject LEFT JOIN node ON node.id = reject.node_id
-WHERE reject.received_at >= %(since)s AND reject.code = %(code)s
+WHERE reject.received_at >= %(since)s AND reject.received_at < %(until)s AND reject.code = %(code)s
   AND reject.maker IS NOT DISTINCT FROM %(maker)s
   AND reject.model IS NOT DISTINCT FROM %(model)s
   AND reject.firmware IS NOT DISTINCT FROM %(firmware)s
@@ -100,3 +104,57 @@ RETURNING reject.id
 -- name: wake_replay
 -- Whoever replays looks now, not at its next round.
 SELECT pg_notify('replay', '')
+
+-- name: page
+-- What was refused, one by one, newest first, below an id. What is looked for in a message is
+-- looked for in its bytes, so that nothing in it has a meaning.
+SELECT reject.id, reject.received_at, reject.node_id, node.label AS node_label, reject.topic,
+       reject.boot, reject.seq, reject.code, reject.path, reject.got, reject.reason,
+       reject.payload, reject.kept, reject.dropped, reject.maker, reject.model, reject.firmware,
+       reject.replay_asked_at, reject.replayed_at, reject.replay_result
+FROM reject LEFT JOIN node ON node.id = reject.node_id
+WHERE reject.received_at >= %(since)s AND reject.received_at < %(until)s AND reject.id < %(before)s
+  AND (%(code)s::text IS NULL OR reject.code = %(code)s)
+  AND (%(node_id)s::text IS NULL OR reject.node_id = %(node_id)s)
+  AND (%(maker)s::text IS NULL OR reject.maker = %(maker)s)
+  AND (%(model)s::text IS NULL OR reject.model = %(model)s)
+  AND (%(firmware)s::text IS NULL OR reject.firmware = %(firmware)s)
+  AND (%(payload)s::bytea IS NULL OR position(%(payload)s::bytea IN reject.payload) > 0)
+  AND (%(text)s::text IS NULL OR strpos(lower(concat_ws(' ', reject.maker, reject.model,
+           reject.firmware, reject.node_id, node.label, reject.path, reject.got,
+           reject.reason)), lower(%(text)s)) > 0)
+  AND (reject.node_id IN (SELECT * FROM visible_nodes(%(staff_id)s))
+       OR (is_administrator(%(staff_id)s) AND node.id IS NULL))
+ORDER BY reject.id DESC
+LIMIT %(limit)s
+
+-- name: counts
+-- How much was refused with each code, by hour or by day.
+SELECT date_trunc(%(step)s, reject.received_at, 'UTC') AS at, reject.code, count(*) AS times
+FROM reject LEFT JOIN node ON node.id = reject.node_id
+WHERE reject.received_at >= %(since)s AND reject.received_at < %(until)s
+  AND (%(code)s::text IS NULL OR reject.code = %(code)s)
+  AND (%(node_id)s::text IS NULL OR reject.node_id = %(node_id)s)
+  AND (%(maker)s::text IS NULL OR reject.maker = %(maker)s)
+  AND (%(model)s::text IS NULL OR reject.model = %(model)s)
+  AND (%(firmware)s::text IS NULL OR reject.firmware = %(firmware)s)
+  AND (reject.node_id IN (SELECT * FROM visible_nodes(%(staff_id)s))
+       OR (is_administrator(%(staff_id)s) AND node.id IS NULL))
+GROUP BY 1, 2
+ORDER BY 1, 2
+LIMIT %(limit)s
+
+-- name: replays
+-- What was asked to be taken again, and how far it is: one line a person and instant.
+SELECT replay_asked_at AS at, replay_asked_by AS by, count(*) AS asked,
+       count(replayed_at) AS done,
+       count(*) FILTER (WHERE replay_result LIKE 'stored%%') AS stored,
+       count(*) FILTER (WHERE replay_result LIKE 'stored in part%%') AS in_part,
+       count(*) FILTER (WHERE replay_result LIKE 'refused%%') AS refused,
+       count(*) FILTER (WHERE replay_result = 'nothing new') AS nothing_new
+FROM reject
+WHERE replay_asked_at >= %(since)s
+  AND node_id IN (SELECT * FROM visible_nodes(%(staff_id)s))
+GROUP BY replay_asked_at, replay_asked_by
+ORDER BY replay_asked_at DESC, replay_asked_by
+LIMIT %(limit)s
