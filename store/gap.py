@@ -75,7 +75,8 @@ class Count(Struct, frozen=True):
 
 
 class Gap(Struct, frozen=True, kw_only=True):
-    """One gap as people see it; `missing` and `gone` count numbers."""
+    """One gap as people see it. `missing` counts the numbers that have not come and are not known
+    to be gone, `gone` those that are."""
 
     id: int
     boot: int
@@ -91,6 +92,28 @@ class Gap(Struct, frozen=True, kw_only=True):
     closed_at: datetime | None
     how: str | None
     recounted: bool
+
+    @property
+    def state(self) -> str:
+        """`found`, `asked`, then `came`, `lost` (said to be gone), `given_up` (nobody knows), or
+        `jumped`: the count broke off, so it is not known whether anything is missing."""
+        if self.recounted or self.last - self.first >= WIDEST:
+            return "jumped"
+        if self.how is None:
+            return "found" if self.asked_at is None else "asked"
+        return "lost" if self.how == "gone" else self.how
+
+    @property
+    def lost(self) -> int:
+        """How many messages are lost, as far as anybody knows."""
+        if self.state == "jumped":
+            return 0
+        return self.gone + (self.missing if self.closed_at else 0)
+
+    @property
+    def waited_for(self) -> int:
+        """How many may still come."""
+        return 0 if self.closed_at else self.missing
 
 
 class Counted(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from care.api import (
     claims,
     commands,
+    completeness,
     configuration,
     deprecations,
     diag,
@@ -41,6 +42,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     staff.router,
     patients.router,
     readings.router,
+    completeness.router,
     unassigned.router,
     moving.router,
     waves.router,

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 CHANNEL: Final = "console"
 TOPICS: Final = frozenset(
-    {"episode", "dose", "plan", "batch", "reject", "claim", "node_config", "deprecated_use"}
+    {"episode", "dose", "plan", "batch", "reject", "claim", "node_config", "deprecated_use", "gap"}
 )
 # A burst of changes is one change: pages hear of it at most this often.
 QUIET_S: Final = 0.2

@@ -12,14 +12,25 @@ from starlette.responses import Response
 
 from care.console import words
 from care.console.frame import BUILT_WITHIN_S, WALL_ZONE, Frame, frame
+from care.console.node_gaps import gaps_panel
 from care.console.pieces import element, label, link, pill
 from care.console.problem import not_found
 from care.console.rejects import meaning
 from care.console.visitor import Console, to_sign_in
-from store import certificate, configuration, credential, device, node, node_diag, reject_query
+from store import (
+    certificate,
+    configuration,
+    credential,
+    device,
+    gap,
+    node,
+    node_diag,
+    reject_query,
+)
 from store.certificate import Certificate
 from store.configuration import Configuration
 from store.device import Device
+from store.gap import Counted, Gap
 from store.node import Node
 from store.node_diag import StoredDiag
 from store.reject_query import KindLine, Wanted
@@ -39,6 +50,8 @@ class _Told(Struct, frozen=True, kw_only=True):
     rejects: list[KindLine]
     certificates: list[Certificate]
     password: bool
+    gaps: list[Gap]
+    counts: list[Counted]
 
 
 def register(console: Console) -> None:
@@ -59,7 +72,7 @@ def register(console: Console) -> None:
                 return None
             view = _NodePage(page, found)
         await view.refresh()
-        page.keep_fresh({"batch", "node_config", "reject", "claim"}, view.refresh)
+        page.keep_fresh({"batch", "node_config", "reject", "claim", "gap"}, view.refresh)
         return None
 
 
@@ -96,6 +109,7 @@ class _NodePage:
         with self.main:
             _config(self.page, told, now)
             _rejects(self.page, told, now)
+            gaps_panel(self.page, told.gaps, told.counts, now)
             _diag(self.page, told, now)
         self.side.clear()
         with self.side:
@@ -123,6 +137,8 @@ class _NodePage:
                 rejects=rejects[:10],
                 certificates=await certificate.of_node(conn, node_id),
                 password=await credential.has_password(conn, node_id),
+                gaps=await gap.of_node(conn, node_id),
+                counts=await gap.counts_of_node(conn, node_id),
             )
 
     def _head(self, told: _Told, now: datetime) -> None:

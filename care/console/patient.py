@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from care.console import patient_chart, words
 from care.console.frame import BUILT_WITHIN_S, Frame, frame
+from care.console.patient_completeness import CompletenessPart
 from care.console.patient_devices import DevicesPart
 from care.console.patient_episodes import EpisodesPart
 from care.console.patient_plan import PlanPart
@@ -47,7 +48,7 @@ def register(console: Console) -> None:
                 return None
             view = _PatientPage(page, person)
         await view.refresh()
-        page.keep_fresh({"episode", "dose", "plan", "batch"}, view.refresh)
+        page.keep_fresh({"episode", "dose", "plan", "batch", "gap"}, view.refresh)
         return None
 
 
@@ -103,6 +104,7 @@ class _PatientPage:
                 self._chart_part(target)
                 self.readings = ReadingsPart(page, person)
                 self.vitals = VitalsPart(page, person)
+                self.completeness = CompletenessPart(page, person)
             with element("div", "columns__side"):
                 self.episodes = EpisodesPart(page, person, self.refresh)
                 self.plan = PlanPart(page, person, self.refresh)
@@ -140,6 +142,7 @@ class _PatientPage:
             await self.episodes.refresh(conn, now)
             await self.plan.refresh(conn, now)
             await self.devices.refresh(conn, person.id, now)
+            await self.completeness.refresh(conn, now)
         week = now - timedelta(days=7)
         self.summary.show(pressures, doses, week, now)
         self.readings.show(pressures, now)
