@@ -101,7 +101,9 @@ class FleetNode:
         """Send what waits, as far as the pace and the window allow."""
         outbox, session = self.outbox, self.session
         for queue in (outbox.urgent, outbox.live):
-            while queue and session.room > 0 and self._may_send(queue[0].sort):
+            while session.room > 0 and (message := outbox.first_of(queue)) is not None:
+                if not self._may_send(message.sort):
+                    break
                 self._send(queue.popleft())
         if outbox.behind and not outbox.live and self._may_send("single"):
             self._catch_up()

@@ -77,6 +77,12 @@ class Outbox:
                 return message
         return None
 
+    def first_of(self, queue: deque[Message]) -> Message | None:
+        """The next of `urgent` or `live`, left there; what was settled meanwhile is forgotten."""
+        while queue and queue[0].seq not in self._kept:
+            queue.popleft()
+        return queue[0] if queue else None
+
     def sent(self, message: Message, now: float) -> None:
         """It leaves."""
         if message.first_at is None:
