@@ -20,7 +20,7 @@ from hub.listening import Listening, decide, demand_free, settle_port
 from hub.parts import RoomPart, ServerPart
 from hub.reaching import demand_broker, demand_database, told_of_database
 from hub.renewal import keep_renewed
-from hub.settings import ROOMS, UpSettings
+from hub.settings import ROOMS, STANDBY, UpSettings
 from hub.technical import TechnicalAlarms
 from hub.watch import watch_database
 from runtime.account import service_account
@@ -121,7 +121,8 @@ class Hub:
             await asyncio.gather(self._background, return_exceptions=True)
             self._background = None
         self.home.forget_addresses()
-        for names in (ROOMS, ("mosquitto",), ("postgres",)):
+        # The standby first: it is not to take over what is meant to end.
+        for names in ((STANDBY,), ROOMS, ("mosquitto",), ("postgres",)):
             await self.keeper.stop(*names)
         self._held.close()
 
@@ -223,14 +224,23 @@ class Hub:
         started = to_millis(self._clock.now())
         rooms = [room for room in ROOMS if room not in self.settings.without]
         for room in rooms:
-            log = self.home.log / f"{room}.log"
-            part = RoomPart(room, self._environment(room), log)
-            part.end_leftover(read_pid(self.home.run / f"{room}.pid"))
-            await self.keeper.start(part)
+            await self._start_room(room, room)
+        if self.settings.standby_ingest and "ingest" in rooms:
+            await self._start_room(STANDBY, "ingest")
         self._background = asyncio.create_task(run_tasks(self._tasks()))
         # A task that is cancelled before its first step leaves its coroutines unawaited.
         await asyncio.sleep(0)
         await self._until_ready(rooms, started)
+
+    async def _start_room(self, name: str, room: str) -> None:
+        environment = self._environment(room)
+        if name == STANDBY and self.settings.metrics_port:
+            environment["HEARTHBEAT_METRICS_PORT"] = str(
+                self.settings.metrics_port + len(ROOMS) + 1
+            )
+        part = RoomPart(name, environment, self.home.log / f"{name}.log", room=room)
+        part.end_leftover(read_pid(self.home.run / f"{name}.pid"))
+        await self.keeper.start(part)
 
     def _tasks(self) -> dict[str, Any]:
         tasks: dict[str, Any] = {f"keep {n}": self.keeper.keep(n) for n in self.keeper.parts}

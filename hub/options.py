@@ -30,9 +30,10 @@ FirstMetricsPort = Annotated[
     typer.Option(
         "--metrics-port",
         envvar="HEARTHBEAT_METRICS_PORT",
-        help="/metrics of the rooms: this port and the next three; of the hub: the one after.",
+        help="/metrics of the rooms: this port and the next three; the hub's and the standby's: "
+        "the two after.",
         min=1,
-        max=65531,
+        max=65530,
     ),
 ]
 MqttPort = Annotated[
@@ -89,5 +90,12 @@ WebhookUrl = Annotated[
 ]
 AwayAfter = Annotated[
     float, typer.Option(help="Seconds without the database before the technical alarm.")
+]
+StandbyIngest = Annotated[
+    bool,
+    typer.Option(
+        "--standby-ingest",
+        help="A second ingest, which takes over within seconds from one that is killed or stuck.",
+    ),
 ]
 Without = Annotated[list[str] | None, typer.Option(hidden=True)]

@@ -78,9 +78,13 @@ class ServerPart:
 class RoomPart:
     """One room as a child process: `python -m hub.main <room>`, ended with us whatever happens."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], log: Path) -> None:
-        """`environment` is added to our own; what the room says goes to `log`."""
+    def __init__(
+        self, name: str, environment: Mapping[str, str], log: Path, *, room: str | None = None
+    ) -> None:
+        """`environment` is added to our own; what the room says goes to `log`. A second process
+        of a `room` has a name of its own."""
         self.name = name
+        self._room = room or name
         self._environment = environment
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -102,7 +106,7 @@ class RoomPart:
     def _spawn(self) -> subprocess.Popen[bytes]:
         # Every room is safe to kill at any moment, so the surest signal is the right one.
         # -P: a folder called `hub` or `store` where we were started is none of ours.
-        program = [sys.executable, "-P", "-m", "hub.main", self.name]
+        program = [sys.executable, "-P", "-m", "hub.main", self._room]
         line = command_as(None, program, death_signal="KILL")
         descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -119,7 +123,7 @@ class RoomPart:
 
     def end_leftover(self, pid: int | None) -> None:
         """End a process of an earlier hub, if this id still is this room's."""
-        if pid is not None and command_line(pid)[-2:] == ["hub.main", self.name]:
+        if pid is not None and command_line(pid)[-2:] == ["hub.main", self._room]:
             _LOG.warning("leftover_room_ended", part=self.name, pid=pid)
             end_process(pid, (signal.SIGKILL, 2.0))
 

@@ -24,6 +24,9 @@ def ingest(
 ) -> None:
     """Run ingest alone: it takes what devices publish and makes it durable.
 
+    Where one already runs on this database, it stands by: it takes the sessions at the broker over
+    within ten seconds when the other is killed or frozen, at once when the other is stopped.
+
     The broker's user needs what hub-ingest has in the ACL. More settings: HEARTHBEAT_INGEST_….
 
     hearthbeat ingest --database-url postgresql://… --broker-url mqtt://hub-ingest:…@127.0.0.1

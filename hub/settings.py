@@ -10,6 +10,8 @@ from hub.technical import Webhook
 from hub.watch import WatchSettings
 
 ROOMS = ("ingest", "downlink", "alerts", "care")
+# A second process of ingest, which waits until the first one is gone.
+STANDBY = "ingest-standby"
 
 
 class Listen(NamedTuple):
@@ -48,6 +50,7 @@ class UpSettings:
     broker_url: str | None = None
     listen: Listen = field(default_factory=Listen)
     without: frozenset[str] = frozenset()
+    standby_ingest: bool = False
     # The rooms answer /metrics and /health on this port and the next three, the hub itself on the
     # one after.
     metrics_port: int | None = None

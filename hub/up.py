@@ -49,6 +49,7 @@ def up(
     metrics_port: options.FirstMetricsPort = None,
     technical_webhook_url: options.WebhookUrl = None,
     watch_away_after: options.AwayAfter = 10.0,
+    standby_ingest: options.StandbyIngest = False,
     without: options.Without = None,
 ) -> None:
     """Run the hub: database, broker, ingest, downlink, alerts and care, until interrupted.
@@ -66,6 +67,7 @@ def up(
         metrics_port=metrics_port,
         webhook=_webhook(technical_webhook_url),
         watch=WatchSettings(away_after_s=watch_away_after),
+        standby_ingest=standby_ingest,
         without=_rooms(without or []),
     )
     raise typer.Exit(run_up(settings))

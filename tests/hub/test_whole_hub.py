@@ -22,9 +22,10 @@ def answers(url):
         return False
 
 
-def free_ports_in_a_row():
-    """The first of four; below the range from which everybody is given ports."""
-    return next(p for p in range(21_000, 30_000, 4) if all(is_free(p + n) for n in range(4)))
+def free_ports_in_a_row(number=4):
+    """The first of so many; below the range from which everybody is given ports."""
+    places = range(21_000, 30_000, number)
+    return next(p for p in places if all(is_free(p + n) for n in range(number)))
 
 
 def test_every_part_runs_heals_and_stops(start_hub):
