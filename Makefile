@@ -34,7 +34,8 @@ bench: set-up ## the benchmarks; ratios within one run
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 soak: set-up-tests ## the same tests at full scale; prints the scale
-	HEARTHBEAT_SCALE=full $(PYTEST) -s -m "soak or loop" tests/loop tests/contract/test_hostile.py
+	HEARTHBEAT_SCALE=full $(PYTEST) -s -m "soak or loop" \
+		tests/loop tests/promises tests/soak tests/contract/test_hostile.py
 
 clean: ## remove the virtual environment and caches, nothing else
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info build dist

@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.fix_log",
     "tests.fixtures.fix_browser",
     "tests.fixtures.fix_hub",
+    "tests.fixtures.fix_trial",
 ]
 
 # The files that take longest begin first, so that no process is left alone with one at the end.

@@ -87,9 +87,13 @@ FULL JOIN (SELECT device_id, kind, at_us, ordinal, count(*) AS fed
 WHERE coalesce(s.rows, 0) <> 1 OR coalesce(f.fed, 0) <> 1
 
 -- name: spoil_lose
--- One reading is gone.
+-- One reading that nobody contested is gone.
 DELETE FROM reading WHERE (device_id, kind, measured_at, ordinal) =
-    (SELECT device_id, kind, measured_at, ordinal FROM reading ORDER BY stored_at DESC LIMIT 1)
+    (SELECT device_id, kind, measured_at, ordinal FROM reading AS r
+     WHERE NOT fix AND NOT EXISTS (SELECT FROM reading_conflict AS c
+        WHERE (c.device_id, c.kind, c.measured_at, c.ordinal)
+            = (r.device_id, r.kind, r.measured_at, r.ordinal))
+     ORDER BY stored_at DESC LIMIT 1)
 
 -- name: spoil_double
 -- One reading is there twice, a moment later.
@@ -100,9 +104,13 @@ SELECT device_id, kind, measured_at + interval '1 ms', ordinal, patient_id, v0, 
 FROM reading ORDER BY stored_at DESC LIMIT 1
 
 -- name: spoil_alter
--- One reading has another value.
+-- One reading that nobody contested has another value.
 UPDATE reading SET v0 = coalesce(v0, 0) + 1 WHERE (device_id, kind, measured_at, ordinal) =
-    (SELECT device_id, kind, measured_at, ordinal FROM reading ORDER BY stored_at DESC LIMIT 1)
+    (SELECT device_id, kind, measured_at, ordinal FROM reading AS r
+     WHERE NOT fix AND NOT EXISTS (SELECT FROM reading_conflict AS c
+        WHERE (c.device_id, c.kind, c.measured_at, c.ordinal)
+            = (r.device_id, r.kind, r.measured_at, r.ordinal))
+     ORDER BY stored_at DESC LIMIT 1)
 
 -- name: spoil_unfeed
 -- One batch of the feed is gone.
