@@ -61,13 +61,16 @@ FROM anew WHERE (gap.node_id, gap.boot) = (anew.node_id, anew.boot) AND NOT gap.
 -- name: came
 -- What has come by now is missing no longer, nor gone, whatever was said of it.
 WITH came AS (
-    SELECT gap.id, range_agg(int8range(message.seq, message.seq + 1)) AS numbers
+    SELECT gap.id, range_agg(int8range(seq, seq + 1)) AS numbers
     FROM unnest(%(node_id)s::text[], %(boot)s::bigint[]) AS wanted (node_id, boot)
-    JOIN gap USING (node_id, boot)
+    JOIN gap ON gap.node_id = wanted.node_id AND gap.boot = wanted.boot
+        AND gap.followed AND NOT gap.recounted AND gap.how IS DISTINCT FROM 'came'
     CROSS JOIN LATERAL unnest(gap.missing + gap.gone) AS piece
-    JOIN message ON message.node_id = gap.node_id AND message.boot = gap.boot
-        AND message.seq >= lower(piece) AND message.seq < upper(piece)
-    WHERE gap.followed AND NOT gap.recounted
+    -- OFFSET keeps this a look at the piece: joined freely, all of the boot would be read.
+    CROSS JOIN LATERAL (
+        SELECT seq FROM message
+        WHERE message.node_id = gap.node_id AND message.boot = gap.boot
+          AND seq >= lower(piece) AND seq < upper(piece) OFFSET 0) AS arrived
     GROUP BY gap.id)
 UPDATE gap SET missing = gap.missing - came.numbers, gone = gap.gone - came.numbers,
     closed_at = CASE WHEN isempty(gap.missing - came.numbers)

@@ -147,3 +147,25 @@ async def test_the_sweep_names_every_count_once(db: Connection) -> None:
     assert (await gap.sweep(db, Boot("", -1), limit=9))[0] == (Boot(NODE, 3), False)
     await gap.prune(db, now=AT + timedelta(days=121))
     assert (await gap.sweep(db, Boot("", -1), limit=9))[0] == (Boot(NODE, 3), True)
+
+
+async def test_what_came_is_looked_for_in_the_gap_only(db: Connection) -> None:
+    """A small gap in a long count: the rest of the count is not read."""
+    await take(db, range(0, 20_000, 1))
+    await found(db, (30_000, 30_009))
+    await db.execute("ANALYZE message")
+    before = await _rows_read(db)
+    await gap.close_what_came(db, [BOOT], now=AT)
+    assert await _rows_read(db) - before < 1000
+
+
+async def _rows_read(conn: Connection) -> int:
+    await conn.execute("SELECT pg_stat_force_next_flush()")
+    row = await (
+        await conn.execute(
+            "SELECT max(seq_tup_read) + sum(of_index.idx_tup_read) FROM pg_stat_user_tables AS whole"
+            " JOIN pg_stat_user_indexes AS of_index USING (relid) WHERE whole.relname = 'message'"
+        )
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
