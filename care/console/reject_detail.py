@@ -14,6 +14,7 @@ from care.console.pieces import button, element, label, link, pill
 from care.console.problem import not_found
 from care.console.rejects import product_name
 from care.console.replay_dialog import ReplayDialog
+from care.console.replay_outcome import outcome
 from care.console.table import table
 from care.console.visitor import Console, Visitor, to_sign_in
 from contract.errors import ERRORS
@@ -140,7 +141,7 @@ class _Detail:
         if one.replay_asked_at is None:
             return
         with self.state:
-            _outcome(self.page, one.replay_asked_at, one.replayed_at, one.replay_result)
+            outcome(self.page, one.replay_asked_at, one.replayed_at, one.replay_result)
             when = words.moment(say, one.replay_asked_at, WALL_ZONE, now)
             label(say("replay.asked", who=one.replay_asked_by or "–", when=when), "panel__fine")
 
@@ -155,23 +156,7 @@ class _Detail:
             label(line.path or "", "code", tag="td")
             label((line.got or "")[:80], "code", tag="td")
             with element("td"):
-                _outcome(self.page, line.replay_asked_at, line.replayed_at, line.replay_result)
-
-
-def _outcome(
-    page: Frame, asked: datetime | None, done: datetime | None, result: str | None
-) -> None:
-    say = page.say
-    if asked is None:
-        label("–", "person__fine")
-    elif done is None:
-        pill(say("replay.waiting"), "waiting")
-    else:
-        word = (result or "").partition(" ")[0].partition(":")[0]
-        good = word == "nothing" or result == "stored"
-        pill(say.known("replay", word, result or "–"), "confirmed" if good else "unconfirmed")
-        if word != result and result:
-            label(result, "person__fine")
+                outcome(self.page, line.replay_asked_at, line.replayed_at, line.replay_result)
 
 
 def _head(page: Frame, one: RejectPage) -> None:
@@ -210,6 +195,7 @@ def _message(page: Frame, one: RejectPage) -> None:
             label(say("rejects.message"), tag="h2")
             size = say("rejects.bytes", n=len(one.payload), form=view.form.upper())
             label(size, "panel__fine")
+            link(f"/api/rejects/{one.carrier_id}/payload", "", say("rejects.save_one"))
         if one.path:
             label(say("rejects.at", path=one.path), "code")
         with element("pre", "payload") as text:

@@ -12,6 +12,7 @@ from care.console import words
 from care.console.deprecations import DeprecationPanel
 from care.console.frame import BUILT_WITHIN_S, WALL_ZONE, Frame, frame
 from care.console.pieces import element, label, link, pill
+from care.console.reject_messages import MessagesPart
 from care.console.table import table
 from care.console.texts import Say
 from care.console.visitor import Console, to_sign_in
@@ -53,13 +54,14 @@ class _List:
     def __init__(self, page: Frame, node: str | None) -> None:
         self.page = page
         self.node = node
-        self.days, self.code, self.text = USUAL_DAYS, "", ""
+        self.days, self.code, self.text, self.payload = USUAL_DAYS, "", "", ""
         self.cards: dict[Product, _Card] = {}
         label(page.say("rejects.lead"), "lead", tag="p")
         self._filters()
         self.body = element("div", "products")
         self.none = label(page.say("rejects.none"), "note", tag="p")
         self.cut = label(page.say("rejects.more", n=MOST), "note", tag="p")
+        self.messages = MessagesPart(page, self.wanted, self.refresh)
         self.deprecated = DeprecationPanel(page)
 
     def _filters(self) -> None:
@@ -68,6 +70,9 @@ class _List:
             ui.input(say("rejects.search"), on_change=self._searched).classes("search").props(
                 "outlined clearable debounce=300 maxlength=100"
             )
+            ui.input(say("rejects.search_payload"), on_change=self._searched_payload).classes(
+                "search"
+            ).props("outlined clearable debounce=300 maxlength=100")
             codes = {"": say("rejects.every_code")} | {c: c for c in sorted(ERRORS)}
             choice = ui.select(codes, value="", label=say("rejects.which_code"), with_input=True)
             choice.classes("filters__code").props("outlined").on_value_change(self._coded)
@@ -82,6 +87,10 @@ class _List:
 
     async def _searched(self, event: ValueChangeEventArguments[str | None]) -> None:
         self.text = (event.value or "").strip()
+        await self.refresh()
+
+    async def _searched_payload(self, event: ValueChangeEventArguments[str | None]) -> None:
+        self.payload = event.value or ""
         await self.refresh()
 
     async def _coded(self, event: ValueChangeEventArguments[str | None]) -> None:
@@ -99,6 +108,7 @@ class _List:
             code=self.code or None,
             text=self.text or None,
             node_id=self.node,
+            payload=self.payload.encode("utf-8", "replace") or None,
         )
 
     async def refresh(self) -> None:
@@ -119,6 +129,7 @@ class _List:
             old = await deprecation.lines(
                 conn, staff_id=staff_id, since=wanted.since, node_id=self.node, limit=MOST
             )
+            await self.messages.refresh(conn, self.days, page.console.now())
         self.deprecated.show(old)
         self.none.visible, self.cut.visible = not found, len(found) > MOST
         self._show(found[:MOST], kinds)

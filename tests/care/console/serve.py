@@ -1,30 +1,25 @@
-"""Runs the console alone on one port, for the browser tests."""
+"""Runs the console and the API on one port, for the browser tests."""
 
 import asyncio
 import sys
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
-from msgspec import Struct
 
 from care import console
+from care.api.app import build
+from care.settings import CareSettings
 from runtime.clock import SystemClock
 from store.pool import make_pool
 
 
-class Settings(Struct, frozen=True):
-    """What the console needs of its settings."""
-
-    database_url: str
-    unit_key: Path | None = None
-
-
 async def serve(database_url: str, port: int, unit_key: Path) -> None:
     """Serve until terminated."""
-    app = FastAPI()
+    settings = CareSettings(database_url=database_url, unit_key=unit_key)
     async with make_pool(database_url, name="console-test", size=6) as pool:
-        console.mount(app, pool, SystemClock(), Settings(database_url, unit_key))
+        clock = SystemClock()
+        app = build(settings, pool, clock)
+        console.mount(app, pool, clock, settings)
         config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning")
         await uvicorn.Server(config).serve()
 
