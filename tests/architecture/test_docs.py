@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    *("up", "demo", "ingest", "downlink", "alerts", "care", "gateway", "sim", "migrate"),
-    *("area", "team", "staff", "patient", "node"),
+    *("up", "demo", "ingest", "downlink", "alerts", "care", "gateway", "sim", "soak"),
+    *("migrate", "area", "team", "staff", "patient", "node"),
 )
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
