@@ -163,8 +163,8 @@ async def _rows_read(conn: Connection) -> int:
     await conn.execute("SELECT pg_stat_force_next_flush()")
     row = await (
         await conn.execute(
-            "SELECT max(seq_tup_read) + sum(of_index.idx_tup_read) FROM pg_stat_user_tables AS whole"
-            " JOIN pg_stat_user_indexes AS of_index USING (relid) WHERE whole.relname = 'message'"
+            "SELECT max(seq_tup_read) + sum(of_index.idx_tup_read) FROM pg_stat_user_tables whole"
+            " JOIN pg_stat_user_indexes of_index USING (relid) WHERE whole.relname = 'message'"
         )
     ).fetchone()
     assert row is not None
