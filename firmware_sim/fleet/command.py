@@ -156,7 +156,7 @@ async def _run(options: FleetOptions, *, quiet: bool) -> Summary:
 
 def _bar(*, quiet: bool) -> Progress:
     columns = (BarColumn(bar_width=20), TimeElapsedColumn(), TextColumn("{task.description}"))
-    return Progress(*columns, console=Console(stderr=True), disable=quiet)
+    return Progress(*columns, console=Console(stderr=True), disable=quiet, refresh_per_second=2)
 
 
 def _line(now: Summary) -> str:
