@@ -28,7 +28,8 @@ hearthbeat sim fleet --broker mqtt://127.0.0.1:1883 --accounts fleet.json --ledg
 hearthbeat sim fleet --broker mqtt://127.0.0.1:1883 --accounts fleet.json --ledger bad.ledger
   --mix single=4,batch=1,block=1 --mischief tenfold=0.01,late=0.02,clock_2099=0.01 --cbor 0.5
 
-Exit codes: 0 the hub has receipted everything; 1 it has not; 2 wrong usage; 3 nobody got in.
+Exit codes: 0 the hub has receipted everything; 1 it has not; 2 wrong usage, or the
+books cannot be written; 3 nobody got in.
 """
 NOT_RECEIPTED = 1
 USAGE = 2
