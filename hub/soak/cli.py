@@ -3,7 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import psycopg
 import typer
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hub.soak import plan
+from hub.soak import options, plan
 from hub.soak.child import HubDidNotStartError
 from hub.soak.plan import UnknownFaultError
 from hub.soak.run import Report, Soak, SoakSettings
@@ -28,30 +28,22 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(epilog=f"Faults:\n\n{_FAULTS}")
 def soak(
     *,
-    seed: Annotated[int, typer.Option(help="Of the load and of the plan of faults.")] = 1,
-    minutes: Annotated[float, typer.Option(min=0.05, help="How long there is load.")] = 5.0,
-    faults: Annotated[str, typer.Option(help="all, none, or names with commas.")] = "all",
-    nodes: Annotated[int, typer.Option(min=1, max=10_000, help="Simulated nodes.")] = 50,
-    rate: Annotated[float, typer.Option(min=0.1, help="Messages a second, all nodes.")] = 100.0,
-    out: Annotated[Path, typer.Option(help="A new or empty directory.")] = Path("hearthbeat-soak"),
-    disk_mb: Annotated[int, typer.Option(min=512, help="Largest size of the hub's disk.")] = 8192,
-    settle_seconds: Annotated[
-        float, typer.Option(min=1, help="How long to wait for the last receipts.")
-    ] = 120.0,
-    spoil: Annotated[
-        str | None,
-        typer.Option(help=f"Test the verdict: {', '.join(SPOILS)} one row behind the hub's back."),
-    ] = None,
-    show_plan: Annotated[bool, typer.Option("--plan", help="Print the faults and exit.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    seed: options.Seed = 1,
+    minutes: options.Minutes = 5.0,
+    faults: options.Faults = "all",
+    nodes: options.Nodes = 50,
+    rate: options.MessagesPerSecond = 100.0,
+    out: options.Out = Path("hearthbeat-soak"),
+    disk_mb: options.DiskSize = 8192,
+    settle_seconds: options.Settle = 120.0,
+    spoil: options.Spoil = None,
+    show_plan: options.ShowPlan = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Load a hub of its own, break it by seed, and compare the fleet's books with its database.
 
-    Nothing but the hub in the directory is touched. Exit code 0: everything receipted is there
-    once, as it was sent, and was fed once. 1: not so, or the hub did not come back. 2: wrong usage.
-    3: it could not run.
-
-    hearthbeat soak --minutes 10
+    Only the hub in the directory is touched. Exit code 0: everything receipted is there once, as it
+    was sent, and was fed once. 1: not so, or the hub did not come back. 2: wrong usage. 3: no run.
 
     hearthbeat soak --seed 7 --minutes 60 --nodes 1000 --rate 500 --out /var/tmp/soak-7
 
@@ -69,12 +61,14 @@ def soak(
         spoil=_spoil(spoil),
     )
     if show_plan:
-        for planned in plan.plan(seed, minutes * 60, settings.faults):
-            typer.echo(str(planned))
-        raise typer.Exit(0)
-    if out.exists() and any(out.iterdir()):
-        raise typer.BadParameter(f"{out} is not empty: choose a new directory", param_hint="--out")
-    raise typer.Exit(_run(settings, as_json=as_json))
+        _print_plan(settings)
+    else:
+        raise typer.Exit(_run(settings, as_json=as_json))
+
+
+def _print_plan(settings: SoakSettings) -> None:
+    for planned in plan.plan(settings.seed, settings.minutes * 60, settings.faults):
+        typer.echo(str(planned))
 
 
 def _chosen(faults: str) -> tuple[str, ...]:
@@ -91,6 +85,9 @@ def _spoil(spoil: str | None) -> str | None:
 
 
 def _run(settings: SoakSettings, *, as_json: bool) -> int:
+    out = settings.out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise typer.BadParameter(f"{out} is not empty: choose a new directory", param_hint="--out")
     log.configure("soak", "ERROR")
     console = Console(stderr=as_json, soft_wrap=True, highlight=False)
     try:
@@ -159,4 +156,12 @@ def _show(report: Report, console: Console) -> None:
     samples = [text for found in verdict.samples.values() for text in found]
     for text in (*samples, *report.troubles):
         console.print(f"  {text}", markup=False)
-    console.print("exact" if report.kept else "NOT exact: what was receipted is not what is there")
+    console.print(_conclusion(report))
+
+
+def _conclusion(report: Report) -> str:
+    if report.kept:
+        return "exact: everything receipted is there once, and was fed once"
+    if not report.verdict.exact:
+        return "NOT exact: what was receipted is not what is there"
+    return "NOT kept: see above" if report.troubles else "NOT kept: some have no receipt"

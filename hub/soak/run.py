@@ -3,6 +3,7 @@
 import asyncio
 import os
 import platform
+import shutil
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -131,6 +132,7 @@ class Soak:
             disk = self._disk(stack)
             place = disk.place if disk is not None else self.settings.out
             hub = HubChild(place / "hub", _FREE_PORTS)
+            stack.callback(self._keep_logs, hub)
             stack.callback(hub.close)
             await asyncio.to_thread(hub.until_up)
             self._doing = "adding nodes"
@@ -138,6 +140,13 @@ class Soak:
             self._load, self._doing = None, "comparing ledger and database"
             await self._judge(hub)
         return self.report
+
+    def _keep_logs(self, hub: HubChild) -> None:
+        """What the hub and its parts said stays, also when its disk goes."""
+        kept = self.settings.out / "log"
+        if hub.data.parent != self.settings.out:
+            shutil.copytree(hub.data / "log", kept, dirs_exist_ok=True)
+            shutil.copy(hub.output, kept)
 
     def _disk(self, stack: AsyncExitStack) -> Disk | None:
         if not any(plan.BY_NAME[name].needs == "disk" for name in self.settings.faults):
