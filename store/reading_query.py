@@ -61,6 +61,7 @@ class Stored(Struct, frozen=True, kw_only=True):
 class Conflict(Struct, frozen=True, kw_only=True):
     """Another value that was sent under the identity of a stored reading."""
 
+    id: int
     device_id: int
     kind: str
     measured_at: datetime

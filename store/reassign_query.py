@@ -92,6 +92,12 @@ async def of_patient(
         return await (await cursor.execute(_SQL["of_patient"], values)).fetchall()
 
 
+async def belongs(conn: Connection, ref: Ref, patient_id: int) -> bool:
+    """Whether a reading is this patient's now."""
+    cursor = await conn.execute(_SQL["belongs"], ref._asdict() | {"patient_id": patient_id})
+    return await cursor.fetchone() is not None
+
+
 async def moved_by(conn: Connection, number: int) -> Load:
     """What a deed moved."""
     return await _load(conn, ("readings_of", "blocks_of", "chunks_of"), {"id": number})

@@ -16,6 +16,7 @@ _COLUMNS: Final = ("v0", "v1", "v2", "v3")
 class ConflictBody(Told):
     """Another value sent under the same identity: kept, never taken over in silence."""
 
+    id: int
     values: dict[str, Number]
     flags: list[str]
     node: str
@@ -136,6 +137,7 @@ def reading(row: Stored, conflicts: Sequence[Conflict]) -> ReadingBody:
 
 def _conflict(row: Conflict) -> ConflictBody:
     return ConflictBody(
+        id=row.id,
         values=values_by_part(row.kind, row),
         flags=flag_names(row.flags),
         node=row.node_id,

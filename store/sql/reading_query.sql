@@ -18,7 +18,7 @@ FETCH FIRST %(limit)s ROWS WITH TIES
 
 -- name: conflicts
 -- What was also said about readings of these devices between two instants.
-SELECT device_id, kind, measured_at, ordinal, v0, v1, v2, v3, flags, node_id, boot, seq,
+SELECT id, device_id, kind, measured_at, ordinal, v0, v1, v2, v3, flags, node_id, boot, seq,
        received_at
 FROM reading_conflict
 WHERE device_id = ANY(%(device_ids)s)

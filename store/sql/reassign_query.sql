@@ -79,3 +79,9 @@ WHERE reassignment_id = %(id)s ORDER BY device_id, kind, start_at, part
 -- Its recordings.
 SELECT device_id, recording, chunk FROM reassigned_chunk
 WHERE reassignment_id = %(id)s ORDER BY device_id, recording, chunk
+
+-- name: belongs
+-- Whether a reading is a patient's.
+SELECT 1 FROM reading
+WHERE device_id = %(device_id)s AND kind = %(kind)s AND measured_at = %(measured_at)s
+  AND ordinal = %(ordinal)s AND patient_id = %(patient_id)s
