@@ -12,6 +12,7 @@ from typing import Any
 
 from contract.acl import INGEST_USER
 from ingest import hub_status, notice, outlook
+from ingest.aggregates import Aggregates
 from ingest.batch import Batcher
 from ingest.catch_up import CatchUp
 from ingest.deprecations import Deprecations
@@ -147,6 +148,12 @@ class _Room:
             every_s=settings.tidy_every_s,
             kept=settings.kept(),
         )
+        self._aggregates = Aggregates(
+            self._line("aggregates"),
+            clock=clock,
+            every_s=settings.aggregates_every_s,
+            blocks_days=settings.keep_blocks_days,
+        )
         self._deprecations = Deprecations(
             self._line("deprecations"), every_s=settings.deprecations_every_s
         )
@@ -270,6 +277,7 @@ class _Room:
             "receipts": self._receipts.run(),
             "feed-back": self._feed_back.run(),
             "tidy": self._tidy.run(),
+            "aggregates": self._aggregates.run(),
             "deprecations": self._deprecations.run(),
             "gaps": self._gaps.run(),
             "replay": self._replay.run(),

@@ -82,6 +82,9 @@ class IngestSettings(ServiceSettings):
     # How often the hub publishes a word to itself, to know that what is published arrives.
     flow_every_s: float = _own("flow_every_s", 10.0, gt=0)
 
+    # How often charts' aggregates take in what is new; the last hours are read as they are.
+    aggregates_every_s: float = _own("aggregates_every_s", 20.0, gt=0)
+
     # For how many days what is kept is kept (store/retention.py); readings are kept for ever.
     keep_blocks_days: int = _own("keep_blocks_days", _KEPT.blocks, ge=7)
     keep_waveforms_days: int = _own("keep_waveforms_days", _KEPT.waveforms, ge=7)

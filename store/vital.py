@@ -10,14 +10,16 @@ from typing import Final
 from msgspec import Struct
 from psycopg.rows import class_row
 
-from contract.vitals import FLAGS
+from store import aggregate
 from store.named import queries
 from store.pool import Connection
 
 _SQL = queries("vital")
 
 PRESSURE: Final = "bp"  # has a chart and a table of its own
-_NOT_COUNTING: Final = sum(flag.mask for flag in FLAGS.values() if not flag.counts)
+# So much is read sample by sample; of a longer span only the end.
+_SHORT: Final = timedelta(days=2)
+_RECENT: Final = timedelta(hours=3)
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -74,15 +76,31 @@ async def readings(
 
 
 async def buckets(
-    conn: Connection, *, patient_id: int, since: datetime, until: datetime, width: timedelta
+    conn: Connection,
+    *,
+    patient_id: int,
+    since: datetime,
+    until: datetime,
+    width: timedelta,
+    now: datetime,
 ) -> list[Bucket]:
-    """Dense series that start in [since, until), in stretches of `width` counted from `since`."""
+    """Samples of dense series in [since, until), in stretches of `width` counted from `since`.
+
+    A long span is read from what was computed by minute (store.aggregate), which follows what is
+    stored by seconds; the last hours are always read as they are.
+    """
+    long = until - since > _SHORT and await aggregate.has_begun(conn)
     args = {
         "patient_id": patient_id,
         "since": since,
         "until": until,
         "width": width,
-        "not_counting": _NOT_COUNTING,
+        "settled": _hour(max(since, now - _RECENT) if long else since),
+        "not_counting": aggregate.NOT_COUNTING,
     }
     async with conn.cursor(row_factory=class_row(Bucket)) as cursor:
         return await (await cursor.execute(_SQL["buckets"], args)).fetchall()
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)

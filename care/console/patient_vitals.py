@@ -65,7 +65,7 @@ class VitalsPart:
             # Buckets keep their edges while time goes on, so that nothing trembles.
             edge = since - (since - _EPOCH) % width
             self.buckets = await vital.buckets(
-                conn, patient_id=who, since=edge, until=until, width=width
+                conn, patient_id=who, since=edge, until=until, width=width, now=now
             )
             self.days, self.read_again = days, monotonic() + _REST * (monotonic() - began)
         self._show(found, Span(since, until, words.zone(self.person.time_zone)), now)

@@ -19,17 +19,32 @@ WHERE place <= %(limit)s
 ORDER BY kind, measured_at DESC, ordinal DESC, device_id
 
 -- name: buckets
--- Dense series, as the lowest, the mean and the highest of each stretch of time. What does not
--- count (flags, clock) stands in buckets of its own. A missing sample is NaN.
-SELECT block.kind, block.part,
-       date_bin(%(width)s, block.start_at + (sample.n - 1) * block.step_ms * interval '1 ms',
-                %(since)s) AS at,
-       (block.flags & %(not_counting)s <> 0 OR block.clock = 'untrusted') AS left_out,
-       min(sample.value) AS low, avg(sample.value) AS mean, max(sample.value) AS high,
-       count(*) AS samples, bit_or(block.flags) AS flags
-FROM block CROSS JOIN LATERAL unnest(block.samples) WITH ORDINALITY AS sample (value, n)
-WHERE block.patient_id = %(patient_id)s
-  AND block.start_at >= %(since)s AND block.start_at < %(until)s
-  AND sample.value <> 'NaN'::real
+-- Dense series, as the lowest, the mean and the highest of each stretch of time: before `settled`
+-- from the minutes that were computed, from there on from the samples. What does not count (flags,
+-- clock) stands in buckets of its own. A missing sample is NaN, one of quality 0 is none.
+SELECT kind, part, date_bin(%(width)s, at, %(since)s) AS at, left_out,
+       min(low) AS low, sum(mean * n) / sum(n) AS mean, max(high) AS high,
+       sum(n)::bigint AS samples, bit_or(flags) AS flags
+FROM (
+    SELECT kind, part, hour + (of.place - 1) * interval '1 minute' AS at, left_out, flags,
+           of.n, of.low, of.mean::float8, of.high
+    FROM block_hour AS b
+    CROSS JOIN LATERAL unnest(b.n, b.low, b.mean, b.high) WITH ORDINALITY
+        AS of (n, low, mean, high, place)
+    WHERE b.patient_id = %(patient_id)s AND of.n IS NOT NULL
+      AND hour >= date_trunc('hour', %(since)s::timestamptz, 'UTC') AND hour < %(settled)s
+    UNION ALL
+    SELECT block.kind, block.part,
+           block.start_at + (sample.place - 1) * block.step_ms * interval '1 ms',
+           (block.flags & %(not_counting)s <> 0 OR block.clock = 'untrusted'), block.flags,
+           1, sample.value, sample.value::float8, sample.value
+    FROM block CROSS JOIN LATERAL unnest(block.samples, block.quality) WITH ORDINALITY
+        AS sample (value, quality, place)
+    WHERE block.patient_id = %(patient_id)s
+      AND block.start_at >= %(settled)s - (SELECT longest FROM aggregate_state)
+      AND block.start_at < %(until)s
+      AND block.start_at + (sample.place - 1) * block.step_ms * interval '1 ms' >= %(settled)s
+      AND sample.value <> 'NaN'::real AND sample.quality IS DISTINCT FROM 0) AS found
+WHERE at >= %(since)s AND at < %(until)s
 GROUP BY 1, 2, 3, 4
 ORDER BY 1, 2, 3, 4
