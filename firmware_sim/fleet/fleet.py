@@ -27,6 +27,7 @@ _AT_ONCE: Final = 400  # messages between two looks at what arrived
 _PUMP_S: Final = 0.05
 _PROGRESS_S: Final = 0.5
 _LINGER_S: Final = 0.3
+_PATIENCE_S: Final = 30.0  # until everybody has got in, or was turned away
 _TIGHT_MS: Final = 20.0  # a node that measures oftener numbers its readings
 _BLOCK_STEPS_MS: Final = (1, 1000)
 _SALT_PROTOCOL: Final = 21
@@ -144,15 +145,17 @@ class Fleet:
             self._upkeep.cancel()
 
     async def _connect(self) -> None:
-        """Connect everybody, spread out; whoever is not in by then comes later by itself."""
+        """Connect everybody, spread out; whoever was turned away comes later by itself."""
         nodes, pace = self._nodes, self.options.connects_per_s
         began = self.now()
         for place, number in enumerate(self._order):
             while place > (self.now() - began) * pace and not self._stopping:
                 await self._rest()
             nodes[number].session.connect()
-        patience = self.now() + self.options.reconnect_min_s + self.options.reconnect_base_s
-        while self.counts.connected < len(nodes) and self.now() < patience and not self._stopping:
+        counts, patience = self.counts, self.now() + _PATIENCE_S
+        while self.now() < patience and not self._stopping:
+            if counts.connected + sum(counts.trouble.values()) >= len(nodes):
+                return
             await self._rest()
 
     async def _load(self) -> None:
