@@ -1,13 +1,14 @@
 """Blocks: dense series with a regular step, one row a column, idempotent by their identity."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from store.named import queries
+from store.partition import month_of
 from store.pool import Connection
 
 _SQL = queries("block")
@@ -70,7 +71,46 @@ async def write(conn: Connection, rows: Sequence[BlockRow]) -> Written:
             new.discard(identity)
             places.append(n)
     differing = await (await conn.execute(_SQL["differing"])).fetchall()
-    return Written(places, [int(n) for (n,) in differing])
+    if not differing:
+        return Written(places, [])
+    return await _settle(conn, rows, places, differing)
+
+
+async def _settle(
+    conn: Connection,
+    rows: Sequence[BlockRow],
+    inserted: list[int],
+    differing: Sequence[tuple[int, int | None]],
+) -> Written:
+    """The same series cut elsewhere is no contradiction: what is there already is a duplicate, and
+    what it goes on with becomes a block of its own, in the same month."""
+    tails: dict[int, BlockRow] = {}
+    others = []
+    for n, held in differing:
+        row = rows[n]
+        if held is None:
+            others.append(n)
+        elif held < len(row.samples):
+            tail = _tail(row, held)
+            same_month = month_of(tail.start_at) == month_of(row.start_at)
+            tails.update({n: tail} if same_month else {})
+            others.extend([] if same_month else [n])
+    if tails:
+        await conn.execute(_SQL["clear"])
+        written = await write(conn, list(tails.values()))
+        places = list(tails)
+        inserted = sorted({*inserted, *(places[at] for at in written.inserted)})
+        others += [places[at] for at in written.differing]
+    return Written(inserted, sorted(others))
+
+
+def _tail(row: BlockRow, held: int) -> BlockRow:
+    return msgspec.structs.replace(
+        row,
+        start_at=row.start_at + timedelta(milliseconds=held * row.step_ms),
+        samples=row.samples[held:],
+        quality=None if row.quality is None else row.quality[held:],
+    )
 
 
 def _as_copied(n: int, r: BlockRow) -> tuple[object, ...]:

@@ -22,10 +22,19 @@ ORDER BY device_id, kind, start_at, part, n
 ON CONFLICT DO NOTHING
 RETURNING device_id, kind, start_at, part
 
+-- name: clear
+-- Before another batch in the same transaction.
+TRUNCATE incoming_block
+
 -- name: differing
--- Blocks whose identity is taken by other samples. One by one, which a month in TimescaleDB's
--- columns needs: a join would open all of it.
-SELECT i.n
+-- Blocks whose identity is taken by other samples; and, where one goes on where the other ends, how
+-- many samples are there already. One by one, which a month in TimescaleDB's columns needs: a join
+-- would open all of it.
+SELECT i.n, CASE
+    WHEN (i.step_ms, i.flags, i.who) IS NOT DISTINCT FROM (b.step_ms, b.flags, b.who)
+     AND i.samples[:least(cardinality(i.samples), cardinality(b.samples))]
+       = b.samples[:least(cardinality(i.samples), cardinality(b.samples))]
+    THEN cardinality(b.samples) END
 FROM incoming_block AS i
 CROSS JOIN LATERAL (
     SELECT * FROM block AS b

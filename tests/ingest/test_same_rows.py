@@ -140,21 +140,23 @@ async def readings(conn: Connection) -> dict[Any, Any]:
     return dict(kept)
 
 
-async def blocks(conn: Connection, said: Sequence[Said]) -> dict[Any, Any]:
-    """By identity: every series of samples that was said of it, stored or kept as a reject."""
-    kept: dict[Any, set[Any]] = defaultdict(set)
-    starts: dict[int, Any] = {}
-    for start_at, samples, who in await found(conn, "SELECT start_at, samples, who FROM block"):
-        starts[int(start_at.timestamp() * 1000)] = start_at
-        kept[start_at].add((tuple(samples), who))
+async def blocks(conn: Connection, said: Sequence[Said]) -> set[Any]:
+    """Every sample that was said of an instant, stored or kept as a reject: which of two series
+    that overlap is stored, and where it is cut, depends on which came first."""
+    kept = set()
+    for start_at, step, samples, who in await found(
+        conn, "SELECT start_at, step_ms, samples, who FROM block"
+    ):
+        start = round(start_at.timestamp() * 1000)
+        kept |= {(start + n * step, value, who) for n, value in enumerate(samples)}
     refused = "SELECT seq FROM reject WHERE code = 'W3301' AND path LIKE '/ser/%'"
     for (seq,) in await found(conn, refused):
         series = said[seq].body["ser"][0]
         if "dt" in series:
-            who = series.get("who")
-            told = (tuple(series["y"]), "?" if who == "grandma" else who)
-            kept[starts[said[seq].body["t"]]].add(told)
-    return dict(kept)
+            start, step = said[seq].body["t"], series["dt"]
+            who = "?" if series.get("who") == "grandma" else series.get("who")
+            kept |= {(start + n * step, value, who) for n, value in enumerate(series["y"])}
+    return kept
 
 
 async def fed(conn: Connection) -> dict[Any, Any]:

@@ -1,11 +1,13 @@
 """Blocks: dense series, one row a column, nothing overwritten in silence."""
 
+from datetime import timedelta
+
 import pytest
 
 from store import block
 from store.block import BlockRow, Written
 from store.pool import Connection
-from tests.store.series import block_row, with_months
+from tests.store.series import AT, block_row, with_months
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +43,26 @@ async def test_other_samples_are_reported(conn: Connection) -> None:
     assert await write(conn, other) == Written([], [0])
     cursor = await conn.execute("SELECT samples[1] FROM block")
     assert await cursor.fetchall() == [(97.0,)]
+
+
+@pytest.mark.parametrize("cuts", [(2, 5), (5, 2), (2, 3, 5), (5, 3, 2), (3, 2, 5, 4)])
+async def test_the_same_series_cut_elsewhere_is_no_contradiction(
+    conn: Connection, cuts: tuple[int, ...]
+) -> None:
+    """A memory read anew, with more or fewer samples from the same start: each sample is there
+    once, at its time, and nothing is told to contradict."""
+    whole = block_row(quality=[100, None, 0, 50, 1])
+    for seq, cut in enumerate(cuts):
+        part = {"samples": whole.samples[:cut], "quality": (whole.quality or [])[:cut]}
+        assert (await write(conn, block_row(seq=seq, **part))).differing == []
+    assert await write(conn, whole) == Written([], [])
+    cursor = await conn.execute(
+        "SELECT start_at + (n - 1) * step_ms * interval '1 ms', value, q"
+        " FROM block, unnest(samples, quality) WITH ORDINALITY AS s (value, q, n) ORDER BY 1"
+    )
+    second = timedelta(seconds=1)
+    expected = zip(whole.samples, whole.quality or [], strict=True)
+    assert await cursor.fetchall() == [(AT + n * second, *one) for n, one in enumerate(expected)]
 
 
 async def test_nothing_is_nothing(conn: Connection) -> None:
