@@ -30,6 +30,7 @@ class CompletenessPart:
             label(say("completeness.title"), tag="h2")
             self.body = table([say(f"completeness.{key}") for key in COLUMNS])
             label(say("completeness.lead"), "panel__fine", tag="p")
+            self.unclear = label(say("completeness.lead_unclear"), "panel__fine", tag="p")
 
     async def refresh(self, conn: Connection, now: datetime) -> None:
         """Read and show."""
@@ -37,6 +38,7 @@ class CompletenessPart:
         if found == self.shown:
             return
         self.shown = found
+        self.unclear.visible = any(day.unclear for day in found)
         self.body.clear()
         with self.body:
             for day in found:
@@ -54,7 +56,7 @@ class CompletenessPart:
             label(number(day.missing), tag="td")
             with element("td"):
                 if day.lost:
-                    pill(say("completeness.lost_n", n=number(day.lost)), "open")
+                    pill(number(day.lost), "open")
                 else:
                     label(number(0))
 
