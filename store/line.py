@@ -16,9 +16,10 @@ from store.failure import UnavailableError, told_apart
 from store.pool import Connection
 
 # A process that is frozen in the middle of a transaction must not hold up the others for ever.
+# A receipt follows the commit, so a commit waits for the disk, whatever the server is set to.
 _OPTIONS = (
     "-c timezone=UTC -c statement_timeout=30s -c lock_timeout=10s"
-    " -c idle_in_transaction_session_timeout=20s"
+    " -c idle_in_transaction_session_timeout=20s -c synchronous_commit=on"
 )
 
 

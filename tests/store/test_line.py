@@ -82,3 +82,14 @@ async def test_nobody_there_may_pass() -> None:
         await line.ping(5)
     assert "secret" not in str(error.value)
     assert isinstance(error.value.__cause__, psycopg.OperationalError)
+
+
+async def test_a_commit_is_durable_whatever_the_server_was_set_to_later(database_url: str) -> None:
+    """Somebody loosens the database while the hub runs: a line still waits for the disk."""
+    async with await AsyncConnection.connect(database_url, autocommit=True) as conn:
+        name = conn.info.dbname
+        await conn.execute(f"ALTER DATABASE {name} SET synchronous_commit = off".encode())
+    line = Line(database_url, name="test")
+    async with line.transaction() as conn:
+        assert await (await conn.execute("SHOW synchronous_commit")).fetchone() == ("on",)
+    await line.close()
