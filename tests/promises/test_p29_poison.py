@@ -6,6 +6,7 @@ import os
 import re
 import statistics
 import time
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -18,6 +19,7 @@ from ingest.settings import IngestSettings
 from store.pool import Connection
 from tests.fixtures.fix_broker import LiveBroker
 from tests.ingest.conftest import NODE, OTHER, Device, count, running, until, until_count
+from tests.promises.alone import ingest_process
 from tests.promises.flood import poison, readings, send
 
 _FULL: Final = os.environ.get("HEARTHBEAT_SCALE") == "full"
@@ -85,7 +87,7 @@ async def _until_kept(conn: Connection, wanted: set[bytes]) -> None:
 
 
 async def test_p29_thousands_in_a_row_stall_nothing(
-    broker: LiveBroker, device: Device, people: Connection, settings: IngestSettings
+    broker: LiveBroker, device: Device, people: Connection, database_url: str, tmp_path: Path
 ) -> None:
     """Good readings alone, and as many together with as much poison: every good one is stored and
     every bad one is kept. The speeds are told as a ratio; benchmarks/ holds it to 90 %."""
@@ -98,7 +100,7 @@ async def test_p29_thousands_in_a_row_stall_nothing(
         for n, (kind, payload) in zip(range(_IN_A_ROW), short, strict=False)
     ]
     ratios = []
-    async with running(settings):
+    with ingest_process(database_url, broker, tmp_path / "log"):
         await until(lambda: "ready" in device.statuses())
         device.close()
         for n in range(_ROUNDS):

@@ -4,20 +4,17 @@ import asyncio
 import contextlib
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 import structlog
 
-from contract.acl import INGEST_USER
 from contract.codec import MAX_PACKET
 from store.pool import Connection
 from tests.fixtures.fix_broker import LiveBroker
 from tests.ingest.conftest import NODE, OTHER, Device, count, until, until_count
+from tests.promises.alone import ingest_process
 from tests.promises.flood import readings, send
 from tests.promises.wire import Wire, raw_publish
 
@@ -40,26 +37,6 @@ DEEP: Final = {
     "CBOR maps": b"\xa1\x61a" * 33_000,
     "CBOR tags": b"\xa1\x61a" + b"\xc1" * 100_000,
 }
-
-
-@contextlib.contextmanager
-def ingest_process(url: str, broker: LiveBroker, log: Path) -> Iterator[int]:
-    """Ingest as a process of its own, without limits of rate; its pid."""
-    rates = ("HARD_PER_S", "HARD_BURST", "HARD_SAMPLES_PER_S", "HARD_SAMPLES_BURST")
-    free = {f"HEARTHBEAT_INGEST_{name}": "1e9" for name in rates}
-    started = subprocess.Popen(
-        [sys.executable, "-m", "hub.main", "ingest"],
-        env=os.environ
-        | free
-        | {"HEARTHBEAT_DATABASE_URL": url, "HEARTHBEAT_BROKER_URL": broker.url(INGEST_USER)},
-        stdout=log.open("wb"),
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        yield started.pid
-    finally:
-        started.terminate()
-        started.wait(20)
 
 
 def memory(pid: int, what: str = "VmRSS") -> int:
