@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help set-up set-up-tests demo test check contract bench soak clean
+TIMESCALE_BIN := $(HEARTHBEAT_TEST_POSTGRES_BIN)
+.PHONY: help set-up set-up-tests demo test test-timescale check contract bench soak clean
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
@@ -18,6 +19,12 @@ demo: set-up ## the whole system with a small village, in a fresh directory
 
 test: set-up-tests ## every test that needs no hardware
 	$(PYTEST) -n 3 --dist loadfile -rs -m "not soak"
+
+test-timescale: set-up-tests ## tests of storing on the TimescaleDB of HEARTHBEAT_TEST_POSTGRES_BIN
+	@test -x "$(TIMESCALE_BIN)/postgres" || { echo "HEARTHBEAT_TEST_POSTGRES_BIN must name the" \
+		"directory of initdb and postgres of a server that has TimescaleDB"; exit 2; }
+	HEARTHBEAT_TEST_TIMESCALE=demanded $(BIN)/python -m pytest -n 2 --dist loadfile -rs \
+		-m "not soak" tests/store tests/ingest tests/promises tests/alerts
 
 check: set-up ## format, lint, types, import contracts, architecture tests, specification
 	$(BIN)/ruff format --check .

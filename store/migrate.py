@@ -1,15 +1,23 @@
 """Bring the schema up to date: numbered SQL files, each once, in order, each in a transaction.
 
-An empty database of a server with TimescaleDB uses it (store.series).
+An empty database of a server with TimescaleDB uses it (store.series). Ingest may go on writing
+meanwhile: a migration that cannot have its locks at once lets go of all of them and tries again.
 """
 
+import asyncio
 import hashlib
+import random
 from importlib import resources
 
 from psycopg import AsyncConnection
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from store import series
 from store.pool import Connection, assert_durable
+
+# Writers wait so long behind a migration that waits for a table; a minute of trying in all.
+_LOCK_WAIT = "500ms"
+_TRIES = 60
 
 # Any number, the same for every Hearthbeat: two migrations never run at once.
 _LOCK = 4_851_001
@@ -55,10 +63,24 @@ async def _apply_missing(conn: Connection, timescaledb: bool) -> list[str]:
         if known.get(name, digest) != digest:
             raise MigrationChangedError(f"{name} was changed after it was applied: add a new file")
         if name not in known:
+            await _apply(conn, name, sql, digest)
+            applied.append(name)
+    return applied
+
+
+async def _apply(conn: Connection, name: str, sql: str, digest: str) -> None:
+    for tries in range(1, _TRIES + 1):
+        try:
             async with conn.transaction():
+                await conn.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'".encode())
                 await conn.execute(sql.encode())
                 await conn.execute(
                     "INSERT INTO schema_migration (name, sha256) VALUES (%s, %s)", (name, digest)
                 )
-            applied.append(name)
-    return applied
+        except (LockNotAvailable, DeadlockDetected):
+            # Whoever waits behind us for a table goes first.
+            if tries == _TRIES:
+                raise
+            await asyncio.sleep(random.uniform(0.1, 1.0))  # noqa: S311 - no secret
+        else:
+            return

@@ -21,7 +21,9 @@ FROM unnest(%(device_id)s::bigint[], %(kind)s::text[], %(measured_at)s::timestam
 WHERE (r.device_id, r.kind, r.measured_at, r.ordinal)
     = (w.device_id, w.kind, w.measured_at, w.ordinal)
   AND r.measured_at BETWEEN %(first)s AND %(last)s
-  AND r.patient_id IS NOT DISTINCT FROM %(from_patient_id)s
+  -- As an equality, which leaves TimescaleDB's columns of everybody else alone.
+  AND (%(from_patient_id)s::bigint IS NULL OR r.patient_id = %(from_patient_id)s)
+  AND (%(from_patient_id)s::bigint IS NOT NULL OR r.patient_id IS NULL)
   AND r.set_aside IS NOT DISTINCT FROM %(from_aside)s
   AND (%(from_patient_id)s::bigint IS NOT NULL
        OR r.node_id IN (SELECT * FROM visible_nodes(%(staff_id)s)))
@@ -56,7 +58,9 @@ FROM unnest(%(device_id)s::bigint[], %(kind)s::text[], %(start_at)s::timestamptz
     %(part)s::smallint[]) AS w (device_id, kind, start_at, part)
 WHERE (b.device_id, b.kind, b.start_at, b.part) = (w.device_id, w.kind, w.start_at, w.part)
   AND b.start_at BETWEEN %(first)s AND %(last)s
-  AND b.patient_id IS NOT DISTINCT FROM %(from_patient_id)s
+  -- As an equality, which leaves TimescaleDB's columns of everybody else alone.
+  AND (%(from_patient_id)s::bigint IS NULL OR b.patient_id = %(from_patient_id)s)
+  AND (%(from_patient_id)s::bigint IS NOT NULL OR b.patient_id IS NULL)
   AND b.set_aside IS NOT DISTINCT FROM %(from_aside)s
   AND (%(from_patient_id)s::bigint IS NOT NULL
        OR b.node_id IN (SELECT * FROM visible_nodes(%(staff_id)s)))
