@@ -142,6 +142,18 @@ class _Room:
         self._throttle = Throttle(
             settings.limits(), monotonic=time.monotonic, catch_up=self._catch_up
         )
+        self._beside()
+        size, age_s = settings.batch_messages, settings.batch_age_s
+        self._urgent = Batcher(size=size, age_s=age_s)
+        self._bulk = Batcher(size=size, age_s=age_s)
+        self._connect()
+        self._receipts = self._make_receipts()
+        self._feed_back = self._make_feed_back()
+        self._replay = self._make_replay()
+
+    def _beside(self) -> None:
+        """What nobody waits for."""
+        settings, clock = self._settings, self._clock
         self._tidy = Tidy(
             self._line("tidy", limit_s=_TIDY_S),
             clock=clock,
@@ -158,13 +170,6 @@ class _Room:
             self._line("deprecations"), every_s=settings.deprecations_every_s
         )
         self._gaps = self._make_gaps()
-        size, age_s = settings.batch_messages, settings.batch_age_s
-        self._urgent = Batcher(size=size, age_s=age_s)
-        self._bulk = Batcher(size=size, age_s=age_s)
-        self._connect()
-        self._receipts = self._make_receipts()
-        self._feed_back = self._make_feed_back()
-        self._replay = self._make_replay()
 
     def _connect(self) -> None:
         self._priority = Session(
