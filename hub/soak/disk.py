@@ -16,7 +16,7 @@ from typing import Final
 # EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH (include/uapi/linux/ext4.h).
 _SHUTDOWN: Final = 0x8004587D
 _NO_LOG_FLUSH: Final = (2).to_bytes(4, "little")
-_PROGRAMS: Final = ("mkfs.ext4", "mount", "umount")
+_PROGRAMS: Final = ("mkfs.ext4", "mount", "umount", "sync")
 _PATHS: Final = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
@@ -62,6 +62,10 @@ class Disk:
     def make_room(self) -> None:
         """Give the room back."""
         self._filler.unlink(missing_ok=True)
+
+    def sync(self) -> None:
+        """Bring everything that was written to the disk."""
+        _run("sync", "--file-system", str(self.place))
 
     def cut_power(self) -> None:
         """Lose what was not synced, and be there again. Whoever used it must be dead."""

@@ -4,7 +4,9 @@ The hub lies on a file system of its own. At a cut every process of it is killed
 system is shut down without another write, so that what comes back is what had been synced.
 """
 
+import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,35 @@ async def test_p14_what_was_receipted_survives_a_power_failure(
     unsynced = disk.place / "unsynced"
     assert not unsynced.exists() or unsynced.read_bytes() == b"", "nothing was lost: no power cut"
     tried.demand_exact()
+
+
+@pytest.mark.soak
+async def test_p14_a_server_that_does_not_sync_is_caught(on_a_disk: Trial, tmp_path: Path) -> None:
+    """The same cut, and PostgreSQL set to sync nothing: what the hub receipted is gone, and the
+    verdict says so. Otherwise the test above would prove nothing."""
+    disk, hub = on_a_disk.disk, on_a_disk.hub
+    assert disk is not None
+    accounts = await on_a_disk.accounts(6)
+    loose = hub.data / "postgres" / "data" / "local.conf"
+    loose.write_text("fsync = off\n")
+    owner = loose.parent.stat()
+    os.chown(loose, owner.st_uid, owner.st_gid)
+    os.kill(hub.pid("postgres"), signal.SIGHUP)
+    await asyncio.sleep(1.0)
+    disk.sync()
+    async with on_a_disk.load(accounts, tmp_path / "ledger", seconds=3600.0) as load:
+        loading = asyncio.create_task(load.run())
+        await asyncio.sleep(5.0)
+        lost = load.fleet.summary().receipted
+        await asyncio.to_thread(hub.kill_everything)
+        disk.cut_power()
+        loose.unlink()
+        hub.start_again()
+        await asyncio.to_thread(hub.until_up)
+        load.fleet.stop()
+        fleet = await loading
+    tried = await on_a_disk.judged(load.ledger, fleet, 0.0)
+    scale("p14", receipted_and_lost=tried.verdict.faults.get("forgotten"))
+    assert lost > 0
+    assert tried.verdict.faults["forgotten"] > 0
+    assert tried.verdict.faults["missing"] > 0
