@@ -11,10 +11,11 @@ from msgspec import structs
 from psycopg import InterfaceError, OperationalError
 
 from downlink import commands, resend
+from downlink.measured import measured
 from downlink.notices import progress_of, why_of
 from downlink.revisions import dose_item
 from measures.dose import TAKEN, next_state
-from store import command, dose, feed, firmware, revision
+from store import command, dose, feed, feed_lag, firmware, revision
 from store.feed import AnswerItem, DoseItem, ResultItem, StateItem
 from store.pool import Connection
 
@@ -28,6 +29,8 @@ _CONCERN = (AnswerItem, ResultItem, StateItem)
 
 async def consume(conn: Connection, *, now: datetime, limit: int = 200) -> int:
     """Take the next batches of the feed; returns how many there were."""
+    if not await feed_lag.anything(conn, CONSUMER):
+        return 0
     async with conn.transaction():
         position = await feed.position(conn, CONSUMER)
         batches = await feed.read_after(conn, position, limit=limit)
@@ -38,6 +41,7 @@ async def consume(conn: Connection, *, now: datetime, limit: int = 200) -> int:
             for item in batch.items:
                 if isinstance(item, _CONCERN):
                     changed += await _take_safely(conn, item, now)
+                    measured().answers.labels(type(item).__name__[:-4].lower()).inc()
         await feed.move(conn, CONSUMER, batches[-1].id)
         await feed.append(conn, "downlink", changed)
     return len(batches)

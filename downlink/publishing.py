@@ -7,7 +7,6 @@ a dose and a revision by its id.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import structlog
 
@@ -15,13 +14,10 @@ from contract.topics import RETAINED_DN, RETAINED_UP, dn, up
 from downlink import letters
 from downlink.letters import Letter
 from downlink.link import DeniedError, Link, Message
+from downlink.measured import measured
 from runtime.clock import Clock
-from runtime.metrics import counter
 from store import command, configuration, firmware, outbound, revision
 from store.pool import Connection, Pool
-
-if TYPE_CHECKING:
-    from prometheus_client import Counter
 
 _LOG = structlog.get_logger()
 # A node without a subscription is tried again soon; one the broker refuses, not so soon.
@@ -33,11 +29,6 @@ _CLEAR_AGAIN = (timedelta(seconds=5), timedelta(seconds=40), timedelta(minutes=5
 
 # One page of letters, after a node's id, with the id the page ended at.
 _Page = Callable[[Connection, datetime, str], Awaitable[list[Letter]]]
-
-
-def published() -> "Counter":
-    """How many messages of each kind the broker took."""
-    return counter("downlink_published_total", "Messages the broker took", ("kind",))
 
 
 class Publisher:
@@ -101,8 +92,10 @@ class Publisher:
             if result is True:
                 taken.append(letter)
             elif result is False:
+                measured().unpublished.labels("deaf").inc()
                 self._rest(letter, _DEAF_S)
             elif isinstance(result, DeniedError):
+                measured().unpublished.labels("denied").inc()
                 _LOG.error("publish_denied", node=letter.node_id, kind=letter.kind)
                 self._rest(letter, _DENIED_S)
         await self._mark(taken)
@@ -126,7 +119,7 @@ class Publisher:
             # By node, as ingest does: two who write the same rows never wait for each other.
             for letter in sorted(taken, key=lambda one: one.node_id):
                 await letter.mark(conn, now)
-                published().labels(letter.kind).inc()
+                measured().published.labels(letter.kind).inc()
 
     def _rest(self, letter: Letter, seconds: float) -> None:
         self._resting[letter.node_id] = self._clock.now() + timedelta(seconds=seconds)

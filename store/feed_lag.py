@@ -23,3 +23,9 @@ async def lags(conn: Connection) -> list[Lag]:
     """Of every consumer there is."""
     cursor = await conn.execute(_SQL["lag"], {"limit": MOST})
     return [Lag(name, int(n), max(0.0, float(s))) for name, n, s in await cursor.fetchall()]
+
+
+async def anything(conn: Connection, consumer: str) -> bool:
+    """Whether a consumer has something to take. Asked first, an idle consumer writes nothing."""
+    row = await (await conn.execute(_SQL["anything"], {"consumer": consumer})).fetchone()
+    return row is not None and bool(row[0])

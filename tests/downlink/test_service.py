@@ -2,15 +2,17 @@
 
 import asyncio
 import signal
+import time
 from datetime import timedelta
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from contract.messages import Command, Feedback, Plan, Reference
 from downlink.service import _woken
 from firmware_sim.node import SimulatedNode
-from store import command, configuration, outbound, plan
+from store import command, configuration, feed, outbound, plan
 from store.plan import plan_status
 from store.pool import Connection
 from tests.downlink.home import NODE, Home, answer, bind, hear, one, prescribe, rings
@@ -302,3 +304,30 @@ async def test_one_home_with_an_unknown_zone_does_not_hold_up_another(
             lambda: one(conn, "SELECT published_at FROM plan WHERE node_id = %s", other.node_id)
         )
         assert await one(conn, "SELECT body FROM plan WHERE node_id = %s", NODE) is None
+
+
+async def test_a_busy_feed_is_read_and_makes_no_whole_rounds(
+    conn: Connection, database_url: str, broker: LiveBroker, home: Home
+) -> None:
+    """Ingest speaks on the feed hundreds of times a second: the answers are taken, and what time
+    changes is looked at as often as ever, not hundreds of times."""
+    chosen = fast(database_url, broker).model_copy(update={"poll_s": 1.0})
+    async with running(chosen):
+        await asyncio.sleep(1.5)  # what begins with a start is over
+        before, began = rounds_made(), time.monotonic()
+        for _ in range(200):
+            async with conn.transaction():
+                item = feed.BirthItem(node_id=NODE, received_at=now())
+                last = await feed.append(conn, "test", [item])
+        await until(
+            lambda: one(
+                conn,
+                f"SELECT 1 FROM feed_cursor WHERE consumer = 'downlink' AND position = {last}",
+            )
+        )
+        assert rounds_made() - before <= 3 + 2 * (time.monotonic() - began)
+
+
+def rounds_made() -> float:
+    """How many whole rounds there were in this process."""
+    return REGISTRY.get_sample_value("hearthbeat_downlink_round_seconds_count") or 0.0
