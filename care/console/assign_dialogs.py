@@ -1,6 +1,5 @@
 """Two questions about readings: whose they are, and why they are nobody's here."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -12,7 +11,7 @@ from care.console.pieces import button, dialog_card, element, label
 from care.people import assigning
 from care.people.assigning import REASONS, Reason
 from store import worklist
-from store.deed import Load, Ref
+from store.deed import Load
 
 # People a list to choose from holds; it is searched by typing.
 MOST: Final = 500
@@ -23,7 +22,7 @@ class AssignDialogs:
 
     def __init__(self, page: Frame, deeds: AssignDeeds, owner: int | None = None) -> None:
         self.page, self.deeds, self.owner = page, deeds, owner
-        self.refs: Sequence[Ref] = ()
+        self.load = Load()
         self.names: dict[int, str] = {}
         self._whose()
         self._nobody()
@@ -51,10 +50,10 @@ class AssignDialogs:
             with element("div", "dialog__buttons"):
                 button(say("app.cancel"), "quiet", self.nobody.close)
 
-    async def ask_whose(self, refs: Sequence[Ref]) -> None:
+    async def ask_whose(self, load: Load) -> None:
         """Choose among everybody in scope."""
-        self.refs = refs
-        self.whose_count.set_text(self.page.say("unassigned.count", n=len(refs)))
+        self.load = load
+        self.whose_count.set_text(self.page.say("unassigned.count", n=_size(load)))
         async with self.page.console.transaction() as conn:
             people = await worklist.patients(
                 conn,
@@ -69,10 +68,10 @@ class AssignDialogs:
         self.problem.set_text("")
         self.whose.open()
 
-    def ask_why_nobody(self, refs: Sequence[Ref]) -> None:
+    def ask_why_nobody(self, load: Load) -> None:
         """Choose a reason, which sets them aside at once."""
-        self.refs = refs
-        self.nobody_count.set_text(self.page.say("unassigned.count", n=len(refs)))
+        self.load = load
+        self.nobody_count.set_text(self.page.say("unassigned.count", n=_size(load)))
         self.nobody.open()
 
     async def _chosen(self) -> None:
@@ -81,20 +80,24 @@ class AssignDialogs:
             return
         self.whose.close()
         patient_id = int(self.choice.value)
-        await self.give(self.refs, patient_id, self.names[patient_id])
+        await self.give(self.load, patient_id, self.names[patient_id])
 
-    async def give(self, refs: Sequence[Ref], patient_id: int, name: str) -> None:
+    async def give(self, load: Load, patient_id: int, name: str) -> None:
         """They are this patient's."""
         move = (
             assigning.to_patient(patient_id)
             if self.owner is None
             else assigning.from_patient(self.owner, patient_id)
         )
-        said = self.page.say("unassigned.given", n=len(refs), name=name)
-        await self.deeds.act(move, Load(refs), said)
+        said = self.page.say("unassigned.given", n=_size(load), name=name)
+        await self.deeds.act(move, load, said)
 
     async def _set_aside(self, reason: Reason) -> None:
         self.nobody.close()
         move = assigning.set_aside(reason, owner=self.owner)
-        said = self.page.say("unassigned.aside", n=len(self.refs))
-        await self.deeds.act(move, Load(self.refs), said)
+        said = self.page.say("unassigned.aside", n=_size(self.load))
+        await self.deeds.act(move, self.load, said)
+
+
+def _size(load: Load) -> int:
+    return len(load.readings) + len(load.blocks) + len(load.chunks)

@@ -102,7 +102,7 @@ class _PatientPage:
         with element("div", "columns"):
             with element("div", "columns__main"):
                 self._chart_part(target)
-                self.readings = ReadingsPart(page, person)
+                self.readings = ReadingsPart(page, person, self.refresh)
                 self.vitals = VitalsPart(page, person)
                 self.completeness = CompletenessPart(page, person)
             with element("div", "columns__side"):

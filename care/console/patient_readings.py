@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from care.console import words
-from care.console.frame import Frame
+from care.console.frame import Frame, Refresh
+from care.console.patient_reading import ReadingDialog
 from care.console.pieces import button, element, label, pill
 from care.console.reading_marks import marks
 from care.console.table import table
@@ -20,7 +22,7 @@ MOST: Final = 400
 class ReadingsPart:
     """A table, the newest reading first; drawn again only when a reading changed."""
 
-    def __init__(self, page: Frame, person: Patient) -> None:
+    def __init__(self, page: Frame, person: Patient, done: Refresh) -> None:
         self.page, self.person = page, person
         self.shown: tuple[list[Pressure], bool] | None = None
         self.all = False
@@ -30,6 +32,7 @@ class ReadingsPart:
             panel.props["aria-label"] = say("readings.title")
             with element("div", "panel__head"):
                 label(say("readings.title"), tag="h2")
+            self.dialog = ReadingDialog(page, person, done)
             self.body = table([say(f"readings.{key}") for key in COLUMNS], "table--readings")
             self.none = label(say("readings.none"), "note", tag="p")
             self.toggle = button("", "quiet", self._toggle)
@@ -60,7 +63,7 @@ class ReadingsPart:
         severe = is_severe(self.person.profile, one.sys, one.dia)
         with element("tr", "row--severe" if severe else ""):
             label(words.moment(say, one.measured_at, self.person.time_zone, now), tag="td")
-            label(words.pressure(one.sys, one.dia), "table__value", tag="td")
+            self._value(one, now)
             label(words.number(one.pulse), tag="td")
             with element("td"):
                 with element("div", "pills"):
@@ -69,3 +72,16 @@ class ReadingsPart:
                     marks(say, one, self.person.time_zone, now)
                 label(say("readings.clock", clock=say.known("clock", one.clock, one.clock)), "fine")
             label(words.moment(say, one.received_at, self.person.time_zone, now), tag="td")
+
+    def _value(self, one: Pressure, now: datetime) -> None:
+        """The value, and the way to everything about it: there on the smallest screen, too."""
+        say, value = self.page.say, words.pressure(one.sys, one.dia)
+        when = words.moment(say, one.measured_at, self.person.time_zone, now)
+        with element("td"):
+            label(value, "table__value")
+            button(
+                say("reading.open"),
+                "quiet",
+                partial(self.dialog.open, one),
+                said=say("reading.open_said", value=value, when=when),
+            )

@@ -15,7 +15,7 @@ from care.console.unassigned_slots import SlotsPart
 from care.console.visitor import Console, to_sign_in
 from care.people import queue
 from care.people.queue import Question
-from store.deed import Ref
+from store.deed import Load, Ref
 from store.unassigned import Which
 
 PAGE: Final = 30
@@ -82,14 +82,16 @@ class _Queue:
                 button(
                     self.page.say("unassigned.give", name=name),
                     "main",
-                    lambda id_=patient_id, name=name: self.dialogs.give(self.selected(), id_, name),
+                    lambda id_=patient_id, name=name: self.dialogs.give(
+                        Load(self.selected()), id_, name
+                    ),
                 )
 
     async def _ask_whose(self) -> None:
-        await self.dialogs.ask_whose(self.selected())
+        await self.dialogs.ask_whose(Load(self.selected()))
 
     def _ask_why_nobody(self) -> None:
-        self.dialogs.ask_why_nobody(self.selected())
+        self.dialogs.ask_why_nobody(Load(self.selected()))
 
     def _clear(self) -> None:
         for card in self.cards.values():

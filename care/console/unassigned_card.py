@@ -11,7 +11,7 @@ from care.console.frame import Frame
 from care.console.pieces import button, element, label, pill
 from care.people.queue import Question
 from care.people.undecided import Candidate, is_pseudonym
-from store.deed import Ref
+from store.deed import Load, Ref
 from store.unassigned import Usual
 
 
@@ -83,13 +83,13 @@ class Card:
             button(
                 say("unassigned.somebody_else"),
                 "quiet",
-                partial(self.dialogs.ask_whose, [ref]),
+                partial(self.dialogs.ask_whose, Load([ref])),
                 said=say("unassigned.somebody_said", **names),
             )
             button(
                 say("unassigned.nobody"),
                 "quiet",
-                partial(self.dialogs.ask_why_nobody, [ref]),
+                partial(self.dialogs.ask_why_nobody, Load([ref])),
                 said=say("unassigned.nobody_said", **names),
             )
 
@@ -101,7 +101,7 @@ class Card:
             button(
                 say("unassigned.give", name=person.name),
                 "second",
-                partial(self.dialogs.give, [ref], person.patient_id, person.name),
+                partial(self.dialogs.give, Load([ref]), person.patient_id, person.name),
                 said=say("unassigned.give_said", name=person.name, **names),
             )
             told = [say("unassigned.no_usual")]

@@ -127,5 +127,6 @@ async def test_of_two_browsers_one_is_told(village: Village) -> None:
         )
         await card.get_by_role("button", name="归于 李秀英").click()
         await expect(first.page.get_by_text("没有改动")).to_be_visible()
+        await village.conn.execute(b"SELECT pg_notify('console', 'reassignment')")
         await expect(card).to_have_count(0)
         assert await owner(village, 168) == husband
