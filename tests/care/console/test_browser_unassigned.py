@@ -120,12 +120,15 @@ async def test_of_two_browsers_one_is_told(village: Village) -> None:
     async with village.tab(await village.signed_in(), TABLET) as first:
         await first.go("/unassigned")
         card = first.page.get_by_role("region", name="168/95")
-        await expect(card).to_be_visible()
+        await card.get_by_role("button", name="选择其他人").click()
+        dialog = first.page.get_by_role("dialog", name="这些读数是谁的")
+        await dialog.get_by_role("combobox").fill("李秀英")
+        await first.page.get_by_role("option", name="李秀英").click()
         await village.conn.execute(
             b"UPDATE reading SET patient_id = %s WHERE device_id = %s AND v0 = 168",
             (husband, village.device),
         )
-        await card.get_by_role("button", name="归于 李秀英").click()
+        await dialog.get_by_role("button", name="归于此人").click()
         await expect(first.page.get_by_text("没有改动")).to_be_visible()
         await village.conn.execute(b"SELECT pg_notify('console', 'reassignment')")
         await expect(card).to_have_count(0)
