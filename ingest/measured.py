@@ -155,25 +155,24 @@ def watch_lane(lane: str, session: "Session | None", clock: Clock) -> None:
         since = of.oldest
         return 0.0 if since is None else max(0.0, (clock.now() - since).total_seconds())
 
-    readings: dict[str, tuple[str, Callable[[Session], float]]] = {
-        "ingest_unacknowledged": ("Messages in hand", lambda of: of.in_hand),
-        "ingest_oldest_unacknowledged_seconds": ("Age of the oldest message in hand", oldest_s),
-        "ingest_connected": (
-            "Whether the connection to the broker is up",
-            lambda of: of.ready.is_set(),
-        ),
-        "ingest_outgoing_lost": (
-            "Feedback dropped since the start: too much waited",
-            lambda of: of.lost_outgoing,
-        ),
-        "ingest_sessions_forgotten": (
-            "How often the broker had no session for the hub",
-            lambda of: of.forgotten,
-        ),
-    }
-    for name, (what, read) in readings.items():
-        gauge = metrics.gauge(name, what, ("lane",)).labels(lane)
-        gauge.set_function(partial(_read, read, session))
+    held = metrics.gauge("ingest_unacknowledged", "Messages in hand", ("lane",))
+    oldest = metrics.gauge(
+        "ingest_oldest_unacknowledged_seconds", "Age of the oldest message in hand", ("lane",)
+    )
+    up = metrics.gauge("ingest_connected", "Whether the connection is up", ("lane",))
+    lost = metrics.gauge("ingest_outgoing_lost", "Feedback dropped: too much waited", ("lane",))
+    forgotten = metrics.gauge(
+        "ingest_sessions_forgotten", "How often the broker had no session for the hub", ("lane",)
+    )
+    readings: list[tuple[prometheus.Gauge, Callable[[Session], float]]] = [
+        (held, lambda of: of.in_hand),
+        (oldest, oldest_s),
+        (up, lambda of: of.ready.is_set()),
+        (lost, lambda of: of.lost_outgoing),
+        (forgotten, lambda of: of.forgotten),
+    ]
+    for gauge, read in readings:
+        gauge.labels(lane).set_function(partial(_read, read, session))
 
 
 def _read(read: "Callable[[Session], float]", session: "Session | None") -> float:

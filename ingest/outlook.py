@@ -49,9 +49,10 @@ def acting(board: StatusBoard, health: Health) -> Readiness:
 
 async def watch_feed(line: Line) -> None:
     """Measure how far the consumers of the feed are behind, now and then, until cancelled."""
-    labels = ("consumer",)
-    batches = metrics.gauge("feed_waiting_batches", "Batches a consumer has not taken", labels)
-    seconds = metrics.gauge("feed_waiting_seconds", "Age of the oldest of them", labels)
+    batches = metrics.gauge(
+        "feed_waiting_batches", "Batches a consumer has not taken", ("consumer",)
+    )
+    seconds = metrics.gauge("feed_waiting_seconds", "Age of the oldest of them", ("consumer",))
     while True:
         try:
             async with line.transaction() as conn:
