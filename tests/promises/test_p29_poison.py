@@ -92,13 +92,6 @@ async def test_p29_thousands_in_a_row_stall_nothing(
     """Good readings alone, and as many together with as much poison: every good one is stored and
     every bad one is kept. The speeds are told as a ratio; benchmarks/ holds it to 90 %."""
     broker.add_node(OTHER, OTHER)
-    bad = [one for one in poison(1, _SEED) if refused(*one) and one[1][:1] < b"\x80"]
-    short = itertools.cycle(one for one in bad if 0 < len(one[1]) < 2000)
-    # Each with a number of its own, where it can be read: the same again would be a duplicate.
-    row = [
-        (kind, re.sub(rb'"seq": ?\d+', b'"seq":%d' % n, payload))
-        for n, (kind, payload) in zip(range(_IN_A_ROW), short, strict=False)
-    ]
     ratios = []
     with ingest_process(database_url, broker, tmp_path / "log"):
         await until(lambda: "ready" in device.statuses())
@@ -106,10 +99,20 @@ async def test_p29_thousands_in_a_row_stall_nothing(
         for n in range(_ROUNDS):
             stored, kept = 2 * n * _IN_A_ROW, n * _IN_A_ROW
             alone = await _timed(broker, people, stored, kept, [])
-            mixed = await _timed(broker, people, stored + _IN_A_ROW, kept, row)
+            mixed = await _timed(broker, people, stored + _IN_A_ROW, kept, _row(kept))
             ratios.append(2 * alone / mixed)
     ratio = round(statistics.median(ratios), 2)
     _LOG.info("scale", promise=29, in_a_row=_IN_A_ROW, rounds=_ROUNDS, speed_with_poison=ratio)
+
+
+def _row(first: int) -> list[tuple[str, bytes]]:
+    """Poison, each with a number of its own where it can be read, or it would be a duplicate."""
+    bad = [one for one in poison(1, _SEED) if refused(*one) and one[1][:1] < b"\x80"]
+    short = itertools.cycle(one for one in bad if 0 < len(one[1]) < 2000)
+    return [
+        (kind, re.sub(rb'"seq": ?\d+', b'"seq":%d' % (first + n), payload))
+        for n, (kind, payload) in zip(range(_IN_A_ROW), short, strict=False)
+    ]
 
 
 async def _timed(
