@@ -83,6 +83,12 @@ class Gaps:
             if outcome.recounts:
                 self._anew.add(boot)
 
+    def note_boots(self, boots: Iterable[tuple[str, int]]) -> None:
+        """Messages of these boots were committed; nothing of them was counted anew."""
+        for boot in boots:
+            if boot not in self._due:
+                self._hear(boot)
+
     def _hear(self, boot: tuple[str, int]) -> None:
         if len(self._due) < _BOOTS:  # whoever is left out is found by the next sweep
             wait = self._pace.every_s if boot in self._open else self._pace.after_s

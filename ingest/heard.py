@@ -1,6 +1,6 @@
 """Which nodes were heard of: noted at most once a minute each, to spare the database."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from ingest.entry import Entry
@@ -18,8 +18,13 @@ class Heard:
 
     def due(self, entries: Iterable[Entry]) -> set[str]:
         """The nodes of this batch that were not noted within the last minute."""
+        return self.due_nodes(
+            {entry.node for entry in entries if entry.node is not None and entry.state is None}
+        )
+
+    def due_nodes(self, nodes: Collection[str]) -> set[str]:
+        """Of these nodes, those that were not noted within the last minute."""
         now = self._monotonic()
-        nodes = {entry.node for entry in entries if entry.node is not None and entry.state is None}
         return {n for n in nodes if now - self._noted_at.get(n, -_EVERY_S) >= _EVERY_S}
 
     def noted(self, nodes: Iterable[str]) -> None:

@@ -5,12 +5,16 @@ Identities are looked up once a batch and believed for a second, so that a chang
 counts at once.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
-from contract import messages
+from contract import messages, topics
 from ingest.entry import Checked, Entry, Outcome
+from ingest.mqtt_session import Arrival
 from ingest.owner import PSEUDONYM
 from ingest.placing import clears, place
+from ingest.ways import Way, way_of
 from store import identity
 from store.identity import Declared, NodeIdentity
 from store.line import Line
@@ -26,9 +30,47 @@ class Identifier:
         self._ttl_s = ttl_s
         self._monotonic = monotonic
         self._nodes: dict[str, tuple[float, NodeIdentity | None]] = {}
+        # By topic, the nodes whose usual messages go the short way; as far as `know` was asked.
+        self.ways: dict[str, Way] = {}
+        self._turn = asyncio.Lock()
+
+    async def know(self, arrivals: Sequence[Arrival]) -> None:
+        """Look up who sent these measurements, where that is not known. Raises UnavailableError."""
+        now, ways = self._monotonic(), self.ways
+        stale = {
+            arrival.topic
+            for arrival in arrivals
+            if (way := ways.get(arrival.topic)) is None or way.until <= now
+        }
+        parsed = ((topic, topics.parse(topic)) for topic in stale)
+        nodes = {topic: of.node for topic, of in parsed if of is not None and of.kind == "obs"}
+        if not nodes:
+            return
+        async with self._turn:
+            await self._look_up(set(nodes.values()))
+        for topic, node_id in nodes.items():
+            self._renew(topic, node_id, arrivals[-1].received_at)
+
+    def _renew(self, topic: str, node_id: str, at: datetime) -> None:
+        until, node = self._nodes.get(node_id, (0.0, None))
+        way = self.ways.get(topic)
+        if way is not None and way.node == node:
+            way.until = until
+            return
+        made = way_of(node, at, until)
+        if made is not None:
+            self.ways[topic] = made
+        else:
+            self.ways.pop(topic, None)
 
     async def identify(self, batch: Sequence[Checked]) -> list[Entry]:
         """The entries of a batch, in its order. Raises UnavailableError."""
+        if not batch:
+            return []
+        async with self._turn:
+            return await self._identify(batch)
+
+    async def _identify(self, batch: Sequence[Checked]) -> list[Entry]:
         births = [c for c in batch if isinstance(c.decoded.message, messages.Birth)]
         await self._register(_declared(births))
         self._doubt(batch)
@@ -42,13 +84,17 @@ class Identifier:
         """Nodes that have described themselves anew: what was known of them is outdated."""
         for outcome in outcomes:
             if outcome.entry.birth is not None:
-                self._nodes.pop(outcome.entry.birth.node_id, None)
+                self._drop(outcome.entry.birth.node_id)
+
+    def _drop(self, node_id: str) -> None:
+        self._nodes.pop(node_id, None)
+        self.ways.pop(topics.up(node_id, "obs"), None)
 
     def _doubt(self, batch: Iterable[Checked]) -> None:
         """What is retained is cleared the moment a node leaves: too soon to believe what was."""
         for checked in batch:
             if clears(checked.decoded):
-                self._nodes.pop(checked.decoded.node or "", None)
+                self._drop(checked.decoded.node or "")
 
     def _node(self, node_id: str | None) -> NodeIdentity | None:
         known = self._nodes.get(node_id or "")
@@ -63,6 +109,7 @@ class Identifier:
             found = await identity.nodes(conn, wanted)
         if len(self._nodes) > _LIMIT:
             self._nodes.clear()
+            self.ways.clear()
         self._nodes.update((n, (now + self._ttl_s, found.get(n))) for n in wanted)
 
     async def _register(self, declared: list[Declared]) -> None:
@@ -72,7 +119,7 @@ class Identifier:
         async with self._line.transaction() as conn:
             await identity.register(conn, declared)
         for device in declared:
-            self._nodes.pop(device.node_id, None)
+            self._drop(device.node_id)
 
     def _missing_selves(self, batch: Iterable[Checked]) -> list[Declared]:
         """Nodes that measured with themselves for the first time."""

@@ -32,6 +32,7 @@ class Connection(asyncio.Protocol, Generic[Packet]):
         self._decode = decode
         self._limit = limit
         self._buffer = bytearray()
+        self._outgoing: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.paused = False
@@ -63,8 +64,9 @@ class Connection(asyncio.Protocol, Generic[Packet]):
 
     def _take_packets(self, view: memoryview) -> int:
         start, end = 0, len(view)
-        while (length := packet_length(self._buffer, start, self._limit)) is not None:
-            if start + length > end or self.paused:
+        while not self.paused:
+            length = packet_length(self._buffer, start, self._limit)
+            if length is None or start + length > end:
                 break
             with view[start : start + length] as packet:
                 decoded = self._decode(packet)
@@ -76,8 +78,18 @@ class Connection(asyncio.Protocol, Generic[Packet]):
         """Hand bytes to the network; False when they cannot leave any more."""
         if self._transport is None or self._transport.is_closing():
             return False
-        self._transport.write(data)
+        # What is written in one go leaves in one go: a call to the network costs more than a
+        # message.
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outgoing.append(data)
         return True
+
+    def _flush(self) -> None:
+        data = b"".join(self._outgoing)
+        self._outgoing.clear()
+        if data and self._transport is not None:
+            self._transport.write(data)
 
     @property
     def congested(self) -> bool:
@@ -107,6 +119,7 @@ class Connection(asyncio.Protocol, Generic[Packet]):
 
     async def close(self) -> None:
         """Flush what was written and close."""
+        self._flush()
         if self._transport is not None:
             self._transport.close()
         # Not wait_for: on Python 3.11 it can swallow a cancellation that comes at the same moment.

@@ -9,6 +9,7 @@ from typing import Final
 # Packet type -> the flags a server may send with it; None: any (PUBLISH carries its own).
 _FLAGS: Final = {2: 0, 3: None, 4: 0, 5: 0, 6: 2, 7: 0, 9: 0, 11: 0, 13: 0, 14: 0, 15: 0}
 _LENGTH_BYTES: Final = 4
+_PUBLISH: Final = 3
 
 
 class FrameError(Exception):
@@ -21,6 +22,11 @@ def packet_length(buffer: bytes | bytearray, start: int, limit: int) -> int | No
     Raises FrameError for a first byte no server sends, and for more than `limit` bytes.
     """
     available = len(buffer) - start
+    if available >= 3 and buffer[start] >> 4 == _PUBLISH:
+        low, high = buffer[start + 1], buffer[start + 2]
+        length = (low & 0x7F | high << 7) + 3
+        if high < 0x80 <= low and length <= limit:
+            return length  # nearly every packet there is
     if available < 1:
         return None
     first = buffer[start]

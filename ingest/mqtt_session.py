@@ -107,6 +107,8 @@ class Session:
         self._handshake: asyncio.Queue[mqtt5.Packet] = asyncio.Queue()
         self._outbox = Outbox(_OUTBOX)
         self._window = 0
+        self._heard_at = 0.0
+        self._now = clock.now()
         self._in_hand = 0
         self._unacknowledged: deque[Arrival] = deque()  # of this connection
         self._farewell: Outgoing | None = None
@@ -163,10 +165,12 @@ class Session:
             raise SessionLostError("the broker sent QoS 2 although at most 1 was subscribed")
         if connection is None:
             return
+        if connection.heard_at != self._heard_at:  # many come at once
+            self._heard_at, self._now = connection.heard_at, self._clock.now()
         arrival = Arrival(
             packet.topic,
             packet.payload,
-            self._clock.now(),
+            self._now,
             live=not packet.retain,
             packet_id=packet.packet_id,
         )

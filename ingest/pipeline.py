@@ -9,7 +9,7 @@ nothing here promises an order: everything downstream works on measured time.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 from msgspec import Struct
@@ -19,6 +19,7 @@ from ingest.batch import Batcher
 from ingest.decode import decode
 from ingest.deprecations import Deprecations
 from ingest.entry import Checked, Entry
+from ingest.fault import fault
 from ingest.feed_back import FeedBack
 from ingest.gaps import Gaps
 from ingest.health import Health
@@ -29,6 +30,7 @@ from ingest.receipt import Receipts
 from ingest.storing import Patience, Writer
 from ingest.throttle import Throttle, refused_at_the_door, with_haste
 from ingest.tidy import Tidy
+from ingest.usual import Usual, sort_out
 from ingest.validate import validate
 from store.failure import UnavailableError
 
@@ -60,20 +62,30 @@ class Lane:
         self._session = session
         self._stages = stages
         # One batch is read ahead of the writers; Receive Maximum bounds the whole.
-        self._ahead: asyncio.Queue[list[Entry]] = asyncio.Queue(maxsize=1)
+        self._ahead: asyncio.Queue[tuple[Usual, list[Entry]]] = asyncio.Queue(maxsize=1)
 
     async def read(self) -> None:
-        """Batch, decode, validate, identify."""
+        """Batch, throttle; take the usual messages; of the others: decode, validate, identify."""
         while True:
             arrivals = await self._batcher.next()
             self._stages.metrics.in_hand.labels(self.name).set(self._session.in_hand)
             self._stages.throttle.batch_of(self._session.in_hand)
-            await self._ahead.put(await self._understand(arrivals))
+            usual, others = await self._sorted_out(arrivals)
+            if usual:
+                await self._ahead.put((usual, []))
+            if others:
+                await self._ahead.put((Usual(), await self._understand(self._check(others))))
 
     async def write(self, writer: Writer) -> None:
         """Write, acknowledge, receipt, feed back."""
         while True:
-            entries = await self._ahead.get()
+            usual, entries = await self._ahead.get()
+            stored, left = await writer.copy(usual)
+            self._settle_usual(stored)
+            # They were counted already.
+            entries += await self._understand([validate(decode(arrival)) for arrival in left])
+            if not entries:
+                continue
             outcomes = await writer.store(entries)
             self._stages.identifier.forget(outcomes)
             acknowledge(self._session, outcomes)
@@ -84,7 +96,29 @@ class Lane:
             self._stages.deprecations.note(outcomes)
             self._stages.gaps.note(outcomes)
 
-    def _check(self, arrival: Arrival) -> Checked:
+    def _settle_usual(self, usual: Usual) -> None:
+        """Acknowledge, receipt; there is nothing to feed back."""
+        if usual:
+            self._session.settle(usual.arrivals)
+            self._stages.receipts.note_usual(usual)
+            self._stages.metrics.note_usual(usual)
+            self._stages.gaps.note_boots(usual.boots)
+
+    async def _sorted_out(self, arrivals: list[Arrival]) -> tuple[Usual, list[Arrival]]:
+        identifier = self._stages.identifier
+        try:
+            await identifier.know(arrivals)
+            return sort_out(arrivals, identifier.ways, self._stages.throttle)
+        except UnavailableError:
+            pass  # the others wait for the database, and say so
+        except Exception as error:  # noqa: BLE001 - looked at one by one
+            _LOG.error("sort_out_failed", **fault(error))
+        return Usual(), arrivals
+
+    def _check(self, arrivals: Iterable[Arrival]) -> list[Checked]:
+        return [self._checked(arrival) for arrival in arrivals]
+
+    def _checked(self, arrival: Arrival) -> Checked:
         throttle = self._stages.throttle
         haste = throttle.at_the_door(arrival)
         if haste is not None:
@@ -92,8 +126,7 @@ class Lane:
         checked = validate(decode(arrival))
         return with_haste(checked, throttle.inside(checked))
 
-    async def _understand(self, arrivals: Sequence[Arrival]) -> list[Entry]:
-        checked = [self._check(arrival) for arrival in arrivals]
+    async def _understand(self, checked: Sequence[Checked]) -> list[Entry]:
         attempt = 0
         name = f"identify-{self.name}"
         while True:

@@ -17,7 +17,11 @@ class Ranges:
 
     def add(self, low: int, high: int | None = None) -> None:
         """Add a number, or all from `low` to `high`."""
-        high = low if high is None else high
+        if high is None:
+            if self._highs and low == self._highs[-1] + 1:  # what a count does most of the time
+                self._highs[-1] = low
+                return
+            high = low
         # Everything that overlaps or touches low..high becomes one range with it.
         first = bisect_right(self._highs, low - 2)
         last = bisect_right(self._lows, high + 1)

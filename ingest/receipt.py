@@ -16,11 +16,12 @@ from contract.instants import to_millis
 from ingest.entry import Outcome
 from ingest.health import Health
 from ingest.ranges import Ranges
+from ingest.usual import Usual
 from runtime.clock import Clock
 from store import message
 from store.failure import UnavailableError
 from store.line import Line
-from store.message import Boot, Key
+from store.message import Boot
 
 _ALSO = 64
 _ASKED = 1000
@@ -31,9 +32,10 @@ _BOOTS = 10
 class _Count:
     """What is known of one boot, and which numbers wait to be receipted."""
 
-    __slots__ = ("asked", "loaded", "taken", "urgent")
+    __slots__ = ("asked", "boot", "loaded", "taken", "urgent")
 
-    def __init__(self) -> None:
+    def __init__(self, boot: Boot) -> None:
+        self.boot = boot
         self.taken = Ranges()
         self.loaded = False
         self.asked: set[int] = set()
@@ -59,7 +61,7 @@ class Receipts:
         self._monotonic = monotonic
         self._every_s = every_s
         self._health = health
-        self._counts: dict[Boot, _Count] = {}
+        self._counts: dict[tuple[str, int], _Count] = {}
         self._waiting: dict[Boot, _Count] = {}
         self._sent_at: dict[str, float] = {}
         self._wake = asyncio.Event()
@@ -73,29 +75,46 @@ class Receipts:
             key = outcome.entry.key
             if key is None:
                 continue
-            count = self._count(key, asked=outcome.entry.receipt)
+            count = self._count(Boot(key.node_id, key.boot), asked=outcome.entry.receipt)
             if count is None:
                 continue
             count.taken.add(key.seq)
             if outcome.entry.receipt:
-                self._ask(key, count, hurry=outcome.entry.event is not None)
+                self._ask(key.seq, count, hurry=outcome.entry.event is not None)
 
-    def _ask(self, key: Key, count: _Count, *, hurry: bool) -> None:
+    def note_usual(self, usual: Usual) -> None:
+        """These were committed, all of them new, none of them urgent."""
+        counts = self._counts
+        was_idle = not self._waiting
+        for _, way, boot, seq, asked in usual.messages:
+            count = counts.get((way.node_id, boot)) or self._count(
+                Boot(way.node_id, boot), asked=asked
+            )
+            if count is not None:
+                count.taken.add(seq)
+                if asked:
+                    self._put(count, seq)
+        if was_idle and self._waiting:
+            self._wake.set()
+
+    def _ask(self, seq: int, count: _Count, *, hurry: bool) -> None:
         if hurry or not self._waiting:
             self._wake.set()
+        count.urgent = count.urgent or hurry
+        self._put(count, seq)
+
+    def _put(self, count: _Count, seq: int) -> None:
         if len(count.asked) >= _ASKED:
             count.asked.clear()  # nobody could be told for long; the ranges say it all the same
-        count.asked.add(key.seq)
-        count.urgent = count.urgent or hurry
-        self._waiting[Boot(key.node_id, key.boot)] = count
+        count.asked.add(seq)
+        self._waiting[count.boot] = count
 
-    def _count(self, key: Key, *, asked: bool) -> _Count | None:
-        boot = Boot(key.node_id, key.boot)
+    def _count(self, boot: Boot, *, asked: bool) -> _Count | None:
         count = self._counts.get(boot)
         if count is None and asked:
             if len(self._counts) >= _TRACKED:
                 self._forget_the_settled()
-            count = self._counts[boot] = _Count()
+            count = self._counts[boot] = _Count(boot)
         return count
 
     def _forget(self, boot: Boot) -> None:
@@ -104,7 +123,7 @@ class Receipts:
         self._waiting.pop(boot, None)
 
     def _forget_the_settled(self) -> None:
-        self._counts = dict(self._waiting)
+        self._counts = dict[tuple[str, int], _Count](self._waiting.items())
 
     async def run(self) -> None:
         """Send what is due, until cancelled."""

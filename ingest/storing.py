@@ -20,9 +20,13 @@ from ingest.fault import fault
 from ingest.health import Health
 from ingest.heard import Heard
 from ingest.measured import Measured
+from ingest.mqtt_session import Arrival
+from ingest.short_way import commit, sift
+from ingest.usual import Usual
 from ingest.write import write
 from runtime.backoff import full_jitter
 from store import node_state
+from store.copying import TakenError
 from store.failure import UnavailableError, UnstorableError
 from store.line import Line
 from store.partition import Partitions
@@ -30,6 +34,7 @@ from store.partition import Partitions
 _LOG = structlog.get_logger()
 NOT_STORABLE = "E9002"
 _PING_S = 2.0
+_WARY = 8
 
 
 class Patience(Struct, frozen=True, kw_only=True):
@@ -70,6 +75,8 @@ class Writer:
         self._patience = patience
         self._monotonic = monotonic
         self._after_outage = after_outage
+        # So many batches are looked at before they are copied: something of the last was known.
+        self._wary = 0
 
     async def store(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Store a batch, however long it takes. Returns after the commit."""
@@ -81,10 +88,7 @@ class Writer:
                 else:
                     outcomes = await self._one_by_one(entries)
             except UnavailableError as error:
-                self._health.trouble(self._name, str(error))
-                self._partitions.forget()
-                self._metrics.retries.labels(self._name).inc()
-                await asyncio.sleep(self._patience.pause_s(attempt))
+                await self._hold(error, attempt)
                 attempt += 1
                 suspicions = suspicions + 1 if await self._line.answers(_PING_S) else 0
             else:
@@ -92,6 +96,47 @@ class Writer:
                 if attempt:
                     self._after_outage()
                 return outcomes
+
+    async def copy(self, usual: Usual) -> tuple[Usual, list[Arrival]]:
+        """Store usual messages the short way, however long it takes: what was stored, after the
+        commit, and what has to go the long way."""
+        others: list[Arrival] = []
+        held = taken = 0
+        while usual and held < self._patience.suspicions and taken <= 1:
+            try:
+                if self._wary:
+                    usual, known = await sift(self._line, usual)
+                    others += known
+                await self._copied(usual)
+            except TakenError:
+                self._wary, taken = _WARY, taken + 1
+            except UnavailableError as error:
+                await self._hold(error, held)
+                held += 1
+            except Exception as error:  # noqa: BLE001 - the long way finds the one that is to blame
+                _LOG.error("copy_failed", **fault(error))
+                break
+            else:
+                self._went_well(outage=held > 0)
+                return usual, others
+        return Usual(), others + usual.arrivals
+
+    def _went_well(self, *, outage: bool) -> None:
+        self._wary = max(0, self._wary - 1)
+        self._health.fine(self._name)
+        if outage:
+            self._after_outage()
+
+    async def _copied(self, usual: Usual) -> None:
+        started = self._monotonic()
+        await commit(self._line, usual, partitions=self._partitions, heard=self._heard)
+        self._metrics.commit_seconds.observe(self._monotonic() - started)
+
+    async def _hold(self, error: UnavailableError, attempt: int) -> None:
+        self._health.trouble(self._name, str(error))
+        self._partitions.forget()
+        self._metrics.retries.labels(self._name).inc()
+        await asyncio.sleep(self._patience.pause_s(attempt))
 
     async def _one_by_one(self, entries: Sequence[Entry]) -> list[Outcome]:
         """The database answers and yet refuses the batch, time and again: if it takes the reject

@@ -11,6 +11,8 @@ from contract.topics import ROOT
 
 PRIORITY_KINDS: Final = frozenset({"event", "ack", "res", "state", "config", "time"})
 
+_MOST: Final = "/obs"
+
 PRIORITY_FILTERS: Final = tuple(f"{ROOT}/up/+/{kind}" for kind in sorted(PRIORITY_KINDS))
 DATA_FILTERS: Final = (f"{ROOT}/up/+/+",)
 
@@ -22,4 +24,4 @@ def kind_of(topic: str) -> str:
 
 def is_for_data(topic: str) -> bool:
     """Whether the data connection handles it."""
-    return kind_of(topic) not in PRIORITY_KINDS
+    return topic.endswith(_MOST) or kind_of(topic) not in PRIORITY_KINDS

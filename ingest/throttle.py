@@ -8,7 +8,7 @@ sender's haste: until that has drained nothing is counted. See docs/adr/0007.
 from collections.abc import Callable, Mapping
 from math import ceil
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -26,12 +26,13 @@ SLOW_DOWN: Final = "W5101"
 TOO_FAST: Final = "E5101"
 _EVENT: Final = "event"
 _DIAG: Final = "diag"
+_OBS: Final = "obs"
 _HIST: Final = "hist"
 _OTHER: Final = "other"
 
 SOFT: Final[Mapping[str, Rate]] = MappingProxyType(
     {
-        "obs": Rate(2, 20),
+        _OBS: Rate(2, 20),
         _HIST: Rate(20, 100),
         "wave": Rate(2, 20),
         _EVENT: Rate(10 / 60, 10),
@@ -72,10 +73,28 @@ class Throttle:
         self._hard = Buckets(limits.hard, limit=limits.remembered)
         self._soft_samples = Buckets(limits.soft_samples, limit=limits.remembered)
         self._hard_samples = Buckets(limits.hard_samples, limit=limits.remembered)
+        self._few_samples = _few(limits)
+        self._counted_at: float | None = None
 
     def batch_of(self, in_hand: int) -> None:
         """A batch was taken; so many messages are in hand."""
         self._catch_up.taken(in_hand)
+        self._counted_at = None if self._catch_up.going_on else self._monotonic()
+
+    def leisurely(self, node: str, obs: Any) -> bool:
+        """Whether a proven batch of measurements (contract.strict) is well within every rate; then
+        it is counted. If not it is not, and has to be looked at closely.
+
+        One bucket tells: with so few samples a message, who keeps the soft rate of messages keeps
+        all the others, wherever those allow more.
+        """
+        if self._counted_at is None:
+            return True
+        kind = _HIST if obs.hist else _OBS
+        samples = sum([_proven_samples(series) for series in obs.ser])
+        if samples > self._few_samples:
+            return False
+        return not self._soft[kind].take(node, self._counted_at)
 
     def at_the_door(self, arrival: Arrival) -> Haste | None:
         """Looked at before anything is decoded: is this message far too much?"""
@@ -160,7 +179,29 @@ def _bucket(checked: Checked, node: str) -> tuple[str, str]:
         return _HIST, node
     if isinstance(message, messages.Wave):
         return "wave", f"{node}/{message.dev or ''}/{'+'.join(message.ch)[:64]}"
-    return (kind if kind in ("obs", _EVENT, _DIAG) else _OTHER), node
+    return (kind if kind in (_OBS, _EVENT, _DIAG) else _OTHER), node
+
+
+def _few(limits: Limits) -> float:
+    """How many samples a message may have if the soft rates of messages are to bound the others."""
+    of_messages = [limits.soft[_OBS], limits.soft[_HIST]]
+    if any(r.per_s > limits.hard.per_s or r.burst > limits.hard.burst for r in of_messages):
+        return 0.0
+    return min(
+        samples / sum(rates)
+        for limit in (limits.soft_samples, limits.hard_samples)
+        for samples, rates in (
+            (limit.per_s, [rate.per_s for rate in of_messages]),
+            (limit.burst, [rate.burst for rate in of_messages]),
+        )
+    )
+
+
+def _proven_samples(series: Any) -> int:
+    if series.o is not None:
+        return len(series.o)
+    parts = series.columns(series.c) if series.named else (series.y,)
+    return sum(len(part) for part in parts if part is not None)
 
 
 def _samples(checked: Checked) -> int:

@@ -7,7 +7,7 @@ makes its first metric.
 import asyncio
 import importlib
 import json
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -82,12 +82,23 @@ class Tally:
         self._sum = 0.0
         _client().REGISTRY.register(self)
 
-    def add(self, values: Iterable[float]) -> None:
-        """Count these."""
+    def add(self, values: Iterable[float], *, times: int = 1) -> None:
+        """Count these, each so many times."""
         counts, limits = self._counts, self._limits
         for value in values:
-            counts[bisect_left(limits, value)] += 1
-            self._sum += value
+            counts[bisect_left(limits, value)] += times
+            self._sum += value * times
+
+    def add_many(self, values: Sequence[float]) -> None:
+        """Count these; cheaper where they are hundreds."""
+        below = 0
+        ordered = sorted(values)
+        for place, limit in enumerate(self._limits):
+            upto = bisect_right(ordered, limit)
+            self._counts[place] += upto - below
+            below = upto
+        self._counts[-1] += len(ordered) - below
+        self._sum += sum(ordered)
 
     def collect(self) -> Iterator[Any]:
         """As the client library asks for it."""

@@ -5,13 +5,15 @@ takes its `position`, reads the batches after it, does its own work and `move`s.
 idempotent by its identity, so a consumer may also be rebuilt from the beginning.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from contract.instants import EPOCH
+from store.feed_columns import BlockColumns, ReadingColumns
 from store.named import queries
 from store.pool import Connection
 
@@ -124,8 +126,13 @@ FeedItem = (
     ReadingItem | BlockItem | EventItem | AnswerItem | ResultItem | StateItem | BirthItem | DoseItem
 )
 
+Columns = ReadingColumns | BlockColumns
+
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(list[FeedItem])
+_DECODER = msgspec.msgpack.Decoder(list[FeedItem | Columns])
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_VALUES: Final = 4
 
 
 class Batch(Struct, frozen=True):
@@ -136,15 +143,16 @@ class Batch(Struct, frozen=True):
     items: list[FeedItem]
 
 
-async def append(conn: Connection, kind: str, items: Sequence[FeedItem]) -> int | None:
-    """Append one batch; the LAST statement before commit. Nothing to say appends nothing."""
-    if not items:
+async def append(
+    conn: Connection, kind: str, items: Sequence[FeedItem], columns: Sequence[Columns] = ()
+) -> int | None:
+    """Append one batch; the LAST statement before commit. Nothing to say appends nothing. What
+    comes in columns is read as an item each."""
+    number = len(items) + sum(len(one.which) for one in columns)
+    if not number:
         return None
-    await conn.execute(_SQL["lock"])
-    cursor = await conn.execute(
-        _SQL["append"],
-        {"kind": kind, "payload": _ENCODER.encode(list(items)), "items": len(items)},
-    )
+    payload = _ENCODER.encode([*items, *(one for one in columns if one.which)])
+    cursor = await conn.execute(_SQL["append"], {"kind": kind, "payload": payload, "items": number})
     row = await cursor.fetchone()
     return int(row[0]) if row else None
 
@@ -161,9 +169,56 @@ async def read_after(conn: Connection, after: int, *, limit: int = 200) -> list[
     """The batches after a position, in commit order."""
     cursor = await conn.execute(_SQL["read_after"], {"position": after, "limit": limit})
     return [
-        Batch(int(id_), at, _DECODER.decode(bytes(payload)))
+        Batch(int(id_), at, list(_unfolded(_DECODER.decode(bytes(payload)))))
         for id_, payload, at in await cursor.fetchall()
     ]
+
+
+def _unfolded(items: Sequence[FeedItem | Columns]) -> Iterator[FeedItem]:
+    for item in items:
+        if isinstance(item, ReadingColumns):
+            yield from _readings(item)
+        elif isinstance(item, BlockColumns):
+            yield from _blocks(item)
+        else:
+            yield item
+
+
+def _readings(columns: ReadingColumns) -> Iterator[ReadingItem]:
+    own = (columns.at, columns.ordinal, columns.values, columns.received)
+    for which, at, ordinal, values, received in zip(columns.which, *own, strict=True):
+        said = columns.of[which]
+        yield ReadingItem(
+            change="inserted",
+            device_id=said.device_id,
+            node_id=said.node_id,
+            kind=said.kind,
+            measured_at=EPOCH + at * _MILLISECOND,
+            ordinal=ordinal,
+            patient_id=said.patient_id,
+            values=(*values, *[None] * (_VALUES - len(values))),
+            flags=said.flags,
+            clock=said.clock,
+            received_at=EPOCH + received * _MICROSECOND,
+            who=said.who,
+        )
+
+
+def _blocks(columns: BlockColumns) -> Iterator[BlockItem]:
+    own = (columns.at, columns.part, columns.step, columns.samples, columns.received)
+    for which, at, part, step, samples, received in zip(columns.which, *own, strict=True):
+        said = columns.of[which]
+        yield BlockItem(
+            device_id=said.device_id,
+            node_id=said.node_id,
+            kind=said.kind,
+            part=part,
+            start_at=EPOCH + at * _MILLISECOND,
+            step_ms=step,
+            samples=samples,
+            patient_id=said.patient_id,
+            received_at=EPOCH + received * _MICROSECOND,
+        )
 
 
 async def move(conn: Connection, consumer: str, to: int) -> None:

@@ -5,11 +5,13 @@ from a node that lost its count and says something else under the same numbers. 
 dropped, and the old count must not be receipted as if it were the new one: it is forgotten.
 """
 
+import struct
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
+from store import copying
 from store.named import queries
 from store.pool import Connection
 
@@ -134,6 +136,32 @@ async def _digests(conn: Connection, keys: Iterable[Key]) -> dict[Key, int]:
         },
     )
     return {Key(node, boot, seq): digest for node, boot, seq, digest in await cursor.fetchall()}
+
+
+# --- messages that need no second look ----------------------------------------------------------
+
+_COLUMNS: Final = 6
+_NUMBERS: Final = struct.Struct(">iqiqiqiq")
+
+
+def head(node_id: str, kind: str) -> bytes:
+    """What the rows of all messages of one kind from one node begin with."""
+    return copying.start_of_row(_COLUMNS) + copying.text(node_id) + copying.text(kind)
+
+
+def row(head: bytes, boot: int, seq: int, digest: int, received: int) -> bytes:
+    """A message as a row of binary COPY; `received` is in microseconds since 2000."""
+    return head + _NUMBERS.pack(8, boot, 8, seq, 8, digest, 8, received)
+
+
+async def copy(conn: Connection, rows: list[bytes]) -> None:
+    """Remember messages that are new. Part of a transaction. Raises TakenError if one is not."""
+    await copying.copy(conn, _SQL["copy"], rows)
+
+
+async def known(conn: Connection, keys: Sequence[Key]) -> set[Key]:
+    """Which of these were seen before."""
+    return set(await _digests(conn, keys))
 
 
 async def ranges(conn: Connection, boots: Sequence[Boot]) -> dict[Boot, list[tuple[int, int]]]:

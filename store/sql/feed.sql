@@ -1,12 +1,10 @@
--- name: lock
--- Short lock until commit: ids are drawn after it, so their order is the order of commit.
-SELECT pg_advisory_xact_lock(4851002)
-
 -- name: append
--- The batch row, as the last statement before commit; NOTIFY only wakes the readers.
-WITH appended AS (
+-- The batch row, as the last statement before commit; NOTIFY only wakes the readers. The short lock
+-- holds until commit, and ids are drawn after it, so their order is the order of commit.
+WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock(4851002)),
+appended AS (
     INSERT INTO batch (id, kind, payload, items)
-    VALUES (nextval('batch_id'), %(kind)s, %(payload)s, %(items)s)
+    SELECT nextval('batch_id'), %(kind)s, %(payload)b, %(items)s::integer FROM locked
     RETURNING id
 )
 SELECT id, pg_notify('feed', id::text) FROM appended

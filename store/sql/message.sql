@@ -8,6 +8,10 @@ ORDER BY node_id, boot, seq
 ON CONFLICT DO NOTHING
 RETURNING node_id, boot, seq
 
+-- name: copy
+-- Messages that were never seen.
+COPY message (node_id, kind, boot, seq, digest, received_at) FROM STDIN (FORMAT BINARY)
+
 -- name: digests
 -- What was said the first time under these identities.
 SELECT node_id, boot, seq, digest FROM message

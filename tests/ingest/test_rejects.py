@@ -2,14 +2,14 @@
 
 import asyncio
 import json
+import struct
 from typing import Any
 
 import pytest
 from psycopg import OperationalError
 
-from ingest import storing, write
+from ingest import short_way, storing, write
 from ingest.settings import IngestSettings
-from store import deprecation
 from store.pool import Connection
 from tests.ingest.conftest import Device, count, running, until, until_count
 
@@ -207,7 +207,15 @@ async def test_a_message_that_always_fails_is_found_although_it_looks_like_an_ou
             await conn.execute("SELECT pg_sleep(1)")
         return await honest(conn, rows)
 
+    honest_copy = short_way.reading_copy.copy
+
+    async def copy(conn: Connection, rows: list[bytes]) -> None:
+        if holds(rows, 199.9):
+            raise OperationalError("canceling statement due to statement timeout")
+        await honest_copy(conn, rows)
+
     monkeypatch.setattr(write.reading, "write", time_out)
+    monkeypatch.setattr(short_way.reading_copy, "copy", copy)
     monkeypatch.setattr(storing.Patience, "pause_s", lambda self, attempt: 0.01)
     async with running(settings.model_copy(update={"batch_age_s": 0.2})):
         await until(lambda: "ready" in device.statuses())
@@ -239,6 +247,11 @@ async def test_the_log_says_no_value(
     assert "113.0625" not in said
 
 
+def holds(rows: list[bytes], value: float) -> bool:
+    """Whether a number is in rows of binary COPY."""
+    return any(struct.pack(">d", value) in row for row in rows)
+
+
 def poison(monkeypatch: pytest.MonkeyPatch, error: type[Exception], sys: float) -> None:
     """Let the database refuse every batch that holds this systolic pressure, as it would values
     that slipped through every check."""
@@ -251,7 +264,15 @@ def poison(monkeypatch: pytest.MonkeyPatch, error: type[Exception], sys: float) 
             raise error("a bug")
         return await honest(conn, rows)
 
+    honest_copy = short_way.reading_copy.copy
+
+    async def copy(conn: Connection, rows: list[bytes]) -> None:
+        if holds(rows, sys):
+            raise error("a bug") if error is TypeError else UnicodeError("a surrogate")
+        await honest_copy(conn, rows)
+
     monkeypatch.setattr(write.reading, "write", refuse)
+    monkeypatch.setattr(short_way.reading_copy, "copy", copy)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +322,7 @@ async def test_when_nothing_can_be_kept_everything_is_held(
 ) -> None:
     """If not even the reject can be written, it is not the message: nothing is acknowledged, and
     all is stored once the cause is gone."""
-    honest = storing.write
+    honest, honest_copy = storing.write, storing.commit
     broken = True
 
     async def fail(conn: Connection, entries: Any) -> Any:
@@ -309,7 +330,13 @@ async def test_when_nothing_can_be_kept_everything_is_held(
             raise TypeError("a bug in every batch")
         return await honest(conn, entries)
 
+    async def fail_to_copy(*given: Any, **named: Any) -> None:
+        if broken:
+            raise TypeError("a bug in every batch")
+        await honest_copy(*given, **named)
+
     monkeypatch.setattr(storing, "write", fail)
+    monkeypatch.setattr(storing, "commit", fail_to_copy)
     async with running(settings):
         await until(lambda: "ready" in device.statuses())
         device.pressure(148)
@@ -318,64 +345,3 @@ async def test_when_nothing_can_be_kept_everything_is_held(
         await until_count(people, "reading", 1)
         assert await count(people, "reject") == 0
         await until(lambda: device.statuses()[-1] == "ready")
-
-
-async def test_who_sends_what_is_deprecated_is_counted(
-    device: Device, people: Connection, settings: IngestSettings
-) -> None:
-    """By the product behind the series; a resend counts once; the data is kept; what was not
-    written yet is written when ingest ends."""
-    old = {"k": "steps", "u": "1", "o": [0], "y": [500]}
-    cuff = {"dev": "cuff1", "maker": "Beurer", "model": "BM 65"}
-    often = settings.model_copy(update={"deprecations_every_s": 0.05})
-    async with running(often):
-        await until(lambda: "ready" in device.statuses())
-        device.send("obs", {"ser": [old]})
-        await until_count(people, "deprecated_use", 1)
-        device.heard.clear()
-        device.send("birth", {"maker": "a" * 512, "model": "G2", "fw": "2.4.1", "devs": [cuff]})
-        await until(device.receipts)
-        sent = device.send("obs", {"ser": [old | {"y": [501]}, old | {"dev": "cuff1"}]})
-        device.raw("obs", json.dumps(sent).encode())
-        device.send("obs", {"ser": [old | {"u": "{steps}"}]})
-        await until_count(people, "deprecated_use", 3)
-    async with running(settings.model_copy(update={"deprecations_every_s": 3600})):
-        device.send("obs", {"ser": [old | {"dev": "cuff1"}]})
-        await until_count(people, "reading", 5)
-    cursor = await people.execute(
-        "SELECT maker, model, firmware, times, last_at > first_at FROM deprecated_use"
-        " ORDER BY first_at, maker"
-    )
-    assert await cursor.fetchall() == [
-        (None, None, None, 1, False),
-        ("Beurer", "BM 65", "2.4.1", 2, True),
-        ("a" * 100, "G2", "2.4.1", 1, False),
-    ]
-    cursor = await people.execute(
-        "SELECT DISTINCT node_id, code, place, detail FROM deprecated_use"
-    )
-    what = "unit 1 of steps is deprecated: use {steps}"
-    assert await cursor.fetchall() == [("testnode1", "W1001", "/ser/*/u", what)]
-
-
-async def test_what_is_counted_outlives_a_database_that_is_away(
-    device: Device, people: Connection, settings: IngestSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is written at a later round, once, and other messages do not wait for it."""
-    honest, away = deprecation.note, True
-
-    async def note(conn: Connection, uses: Any) -> None:
-        if away:
-            raise OperationalError("the server closed the connection unexpectedly")
-        await honest(conn, uses)
-
-    monkeypatch.setattr(deprecation, "note", note)
-    async with running(settings.model_copy(update={"deprecations_every_s": 0.05})):
-        await until(lambda: "ready" in device.statuses())
-        for n in range(3):
-            device.send("obs", {"ser": [{"k": "steps", "u": "1", "o": [0], "y": [n]}]})
-        await until_count(people, "reading", 3)
-        assert await count(people, "deprecated_use") == 0
-        away = False
-        await until_count(people, "deprecated_use", 1)
-        assert await count(people, "deprecated_use", "times = 3") == 1

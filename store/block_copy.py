@@ -1,0 +1,105 @@
+"""Blocks that need no second look, as rows of binary COPY straight into the table.
+
+What many of them share is made into bytes once (`Usual`). The order of the columns is that of
+store/sql/block_copy.sql.
+"""
+
+import struct
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from contract.instants import from_millis
+from store import copying
+from store.feed_columns import BlockColumns, Said
+from store.named import queries
+from store.pool import Connection
+
+_SQL: Final = queries("block_copy")
+_COLUMNS: Final = 15
+_PLACE: Final = struct.Struct(">iqihii")
+_END: Final = struct.Struct(">iqiqiq")
+_FLOAT4: Final = 700
+_ARRAY: Final = struct.Struct(">iiiiii")
+_ARRAY_BYTES: Final = 20
+_SAMPLE: Final = struct.Struct(">if")
+
+
+class Usual:
+    """What many blocks share. Times as in store.reading_copy."""
+
+    __slots__ = ("_head", "_middle", "said")
+
+    def __init__(self, said: Said, context: dict[str, object] | None) -> None:
+        self.said = said
+        self._head = (
+            copying.start_of_row(_COLUMNS) + copying.int8(said.device_id) + copying.text(said.kind)
+        )
+        self._middle = b"".join(
+            (
+                copying.int8(said.patient_id),
+                copying.int4(said.flags),
+                copying.text(said.clock),
+                copying.text(said.who),
+                copying.jsonb(msgspec.json.encode(context) if context else None),
+                copying.text(said.node_id),
+            )
+        )
+
+    def row(
+        self,
+        start: int,
+        part: int,
+        step_ms: int,
+        samples: Sequence[float | None],
+        boot: int,
+        seq: int,
+        received: int,
+    ) -> bytes:
+        """One column of a series as a row."""
+        place = _PLACE.pack(8, (start - copying.EPOCH_MS) * 1000, 2, part, 4, step_ms)
+        end = _END.pack(8, boot, 8, seq, 8, received)
+        return b"".join((self._head, place, self._middle, _array(samples), end))
+
+
+def _array(samples: Sequence[float | None]) -> bytes:
+    """A real[] with its length."""
+    gaps = None in samples
+    content = _with_gaps(samples) if gaps else _whole(samples)
+    size = _ARRAY_BYTES + len(content)
+    return _ARRAY.pack(size, 1, gaps, _FLOAT4, len(samples), 1) + content
+
+
+def _whole(samples: Sequence[Any]) -> bytes:
+    mixed: list[Any] = [4] * (2 * len(samples))
+    mixed[1::2] = samples
+    return _samples(len(samples)).pack(*mixed)
+
+
+@lru_cache(maxsize=64)
+def _samples(number: int) -> struct.Struct:
+    return struct.Struct(">" + "if" * number)
+
+
+def _with_gaps(samples: Sequence[float | None]) -> bytes:
+    return b"".join([copying.NULL if x is None else _SAMPLE.pack(4, x) for x in samples])
+
+
+async def known(conn: Connection, columns: BlockColumns) -> set[int]:
+    """Which of these, by place, are stored already, or say again what one before them said."""
+    said = [columns.of[which] for which in columns.which]
+    wanted = {
+        "device_id": [one.device_id for one in said],
+        "kind": [one.kind for one in said],
+        "at": [from_millis(at) for at in columns.at],
+        "part": columns.part,
+    }
+    return {int(n) for (n,) in await (await conn.execute(_SQL["known"], wanted)).fetchall()}
+
+
+async def copy(conn: Connection, rows: list[bytes]) -> None:
+    """Store blocks of which none may be there yet. Part of a transaction; the months must be
+    there. Raises TakenError."""
+    await copying.copy(conn, _SQL["copy"], rows)
