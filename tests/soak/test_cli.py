@@ -72,7 +72,7 @@ def test_the_verdict_names_one_lost_reading_among_all(spoil: str | None) -> None
     with short_lived_directory("soak") as place:
         place.chmod(0o755)
         out = place / "out"
-        run = ("--minutes", "0.15", "--nodes", "5", "--rate", "60", "--faults", "cut,kill-ingest")
+        run = ("--minutes", "0.1", "--nodes", "5", "--rate", "60", "--faults", "cut,kill-broker")
         done = soak("--json", "--out", str(out), *run, *spoiled)
         report = json.loads((out / "report.json").read_text())
         assert json.loads(done.stdout.splitlines()[-1]) == report
