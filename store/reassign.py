@@ -53,8 +53,10 @@ async def move(conn: Connection, deed: Deed, load: Load) -> Moved:
         try:
             async with conn.transaction():
                 return await _move(conn, deed, load)
-        except DeadlockDetected:
-            # Ingest corrects the same readings in another order: let it go first.
+        except (DeadlockDetected, ElsewhereError):
+            # A device corrects the same readings at this moment: let it go first, then look again.
+            # Where a row that changed while we waited is not looked at again (TimescaleDB), it
+            # seems gone, and is there the next time.
             if tries == _TRIES:
                 raise
         except UniqueViolation as error:
