@@ -101,24 +101,25 @@ WHERE (old.patient_id, old.kind, old.hour) = (due.patient_id, due.kind, due.hour
 
 -- name: fill_hours
 -- The samples of these hours by minute, as they are now. A sample of quality 0 is none.
-WITH sampled AS (
-    SELECT due.*, block.device_id, block.part, block.flags, sample.value,
-        (block.flags & %(not_counting)s <> 0 OR block.clock = 'untrusted') AS left_out,
-        block.start_at + (sample.place - 1) * block.step_ms * interval '1 ms' AS at
+-- Places in the hour are whole milliseconds: a timestamp for each sample would take twice as long.
+WITH touching AS (
+    SELECT due.*, block.device_id, block.part, block.flags, block.samples, block.quality,
+        block.step_ms, (block.flags & %(not_counting)s <> 0 OR block.clock = 'untrusted') AS left_out,
+        floor(extract(epoch FROM block.start_at - due.hour) * 1000)::bigint AS ms
     FROM unnest(%(patient_id)s::bigint[], %(kind)s::text[], %(hour)s::timestamptz[])
         AS due (patient_id, kind, hour)
     JOIN block ON block.patient_id = due.patient_id AND block.kind = due.kind
         AND block.start_at >= due.hour - %(longest)s AND block.start_at < due.hour + interval '1 hour'
         AND block.start_at BETWEEN %(first)s AND %(last)s
-    CROSS JOIN LATERAL unnest(block.samples, block.quality) WITH ORDINALITY
-        AS sample (value, quality, place)
-    WHERE sample.value <> 'NaN'::real AND sample.quality IS DISTINCT FROM 0
 ), by_minute AS (
     SELECT patient_id, device_id, kind, part, hour, left_out,
-        floor(extract(epoch FROM at - hour) / 60)::integer AS minute,
+        ((ms + (place - 1) * step_ms) / 60000)::integer AS minute,
         count(*)::integer AS n, min(value) AS low, avg(value)::real AS mean, max(value) AS high,
         bit_or(flags) AS flags
-    FROM sampled WHERE at >= hour AND at < hour + interval '1 hour'
+    FROM touching CROSS JOIN LATERAL unnest(samples, quality) WITH ORDINALITY
+        AS sample (value, quality, place)
+    WHERE value <> 'NaN'::real AND sample.quality IS DISTINCT FROM 0
+      AND ms + (place - 1) * step_ms BETWEEN 0 AND 3599999
     GROUP BY 1, 2, 3, 4, 5, 6, 7
 )
 INSERT INTO block_hour (patient_id, device_id, kind, part, hour, left_out, flags,
