@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from store import block, series
+from store import block, reassign, series
+from store import deed as deeds
+from store.deed import Deed, Load, Ref
 from store.pool import Connection
 from store.reading import ReadingRow
 from store.series import Place
+from tests.fixtures.factories import Factory
 from tests.store.series import AT, block_row, reading_row
 from tests.store.test_contested import outcome, said, write
 
@@ -58,6 +61,13 @@ async def test_blocks_too(timescaledb: str, conn: Connection) -> None:
         await in_columns(conn)
     (count,) = await (await conn.execute("SELECT count(*) FROM block")).fetchone() or (0,)
     assert count == 2
+
+
+async def batches(conn: Connection) -> dict[int, int]:
+    """How many readings of each patient lie in columns."""
+    (piece,) = await series.pieces(conn, "reading")
+    query = f"SELECT patient_id, sum(_ts_meta_count) FROM {piece.name}_compressed GROUP BY 1"
+    return dict(await (await conn.execute(query.encode())).fetchall())
 
 
 SAID = st.lists(
@@ -115,3 +125,35 @@ async def test_what_was_lifted_can_be_locked(timescaledb: str, conn: Connection)
             assert len(await (await conn.execute(query, (n,))).fetchall()) == 1
     cursor = await conn.execute("SELECT device_id FROM reading ORDER BY 1")
     assert [n for (n,) in await cursor.fetchall()] == [1, 2, 3, 9]
+
+
+async def test_moving_to_another_patient_leaves_the_others_in_columns(
+    timescaledb: str, conn: Connection
+) -> None:
+    """Only the batch with what is moved is opened, and afterwards every row is there once."""
+    make = Factory(conn, AT)
+    area = await make.area("Willow")
+    one, other = await make.patient(area), await make.patient(area)
+    days = [AT + n * timedelta(hours=6) for n in range(20)]
+    for patient_id in (one, 1001, 1002):
+        rows = [
+            reading_row(device_id=patient_id, patient_id=patient_id, measured_at=at) for at in days
+        ]
+        await write(conn, *rows)
+    await in_columns(conn)
+    staff = (await make.staff(role="admin"))[0]
+    deed = Deed(
+        what="reassigned",
+        staff_id=staff,
+        at=AT,
+        before=deeds.Place(patient_id=one),
+        after=deeds.Place(patient_id=other),
+    )
+    refs = [Ref(one, "bp", at, 0) for at in days[:3]]
+    async with conn.transaction():
+        moved = await reassign.move(conn, deed, Load(readings=refs))
+    assert moved.readings == 3
+    query = "SELECT patient_id, count(*) FROM reading GROUP BY 1"
+    found = dict(await (await conn.execute(query)).fetchall())
+    assert found == {one: 17, other: 3, 1001: 20, 1002: 20}
+    assert await batches(conn) == {1001: 20, 1002: 20}
