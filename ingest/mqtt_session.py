@@ -30,6 +30,7 @@ from runtime.settings import Broker
 _LOG = structlog.get_logger()
 _OUTBOX: Final = 10_000
 _REFUSED: Final = 0x80
+_IN_HAND_BYTES: Final = 32 * 1024 * 1024
 _STABLE_S: Final = 30.0
 
 
@@ -110,6 +111,7 @@ class Session:
         self._heard_at = 0.0
         self._now = clock.now()
         self._in_hand = 0
+        self._in_hand_bytes = 0
         self._unacknowledged: deque[Arrival] = deque()  # of this connection
         self._farewell: Outgoing | None = None
         self._told = False
@@ -145,6 +147,7 @@ class Session:
         for arrival in arrivals:
             arrival.settled = True
             self._in_hand -= 1
+            self._in_hand_bytes -= len(arrival.payload)
         connection = self._connection
         if connection is None:
             return
@@ -156,8 +159,16 @@ class Session:
                 acknowledgements.append(mqtt5.PubAckPacket(packet_id).write())
         if acknowledgements:
             connection.write(b"".join(acknowledgements))
-        if connection.paused and self._in_hand <= self._options.receive_maximum:
+        if connection.paused and not self._full:
             connection.pause(False)
+
+    @property
+    def _full(self) -> bool:
+        """Receive Maximum does not bound QoS 0, Mosquitto 2.0 goes beyond it after the first
+        acknowledgement, and it counts no bytes: then the network has to wait."""
+        return (
+            self._in_hand > self._options.receive_maximum or self._in_hand_bytes > _IN_HAND_BYTES
+        )
 
     def _arrived(self, packet: mqtt5.PublishPacket) -> None:
         connection = self._connection
@@ -178,9 +189,8 @@ class Session:
             self._unacknowledged.append(arrival)
         self._in_hand += 1
         self.arrived += 1
-        # Receive Maximum does not bound QoS 0, and Mosquitto 2.0 goes beyond it after the first
-        # acknowledgement: then the network has to wait.
-        if self._in_hand > self._options.receive_maximum and self.ready.is_set():
+        self._in_hand_bytes += len(arrival.payload)
+        if self._full and self.ready.is_set():
             connection.pause(True)
         self._on_message(arrival)
 

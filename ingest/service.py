@@ -38,6 +38,7 @@ from ingest.tidy import Tidy
 from ingest.time_answer import TIME_HOLDS_S, time_answer
 from runtime import metrics
 from runtime.clock import Clock
+from runtime.collecting import collect_rarely
 from runtime.settings import parse_broker_url
 from runtime.supervision import run_tasks
 from store.line import Line
@@ -50,6 +51,7 @@ _TIDY_S = 1800.0
 async def serve(settings: IngestSettings, clock: Clock) -> None:
     """Take what devices say until cancelled. Waits for a broker or a database that is away, and
     stands by while another process acts."""
+    collect_rarely()
     turns = _Turns(settings, clock)
     async with metrics.served(settings.metrics_port, turns.readiness):
         await turns.run()
@@ -143,7 +145,7 @@ class _Room:
             settings.limits(), monotonic=time.monotonic, catch_up=self._catch_up
         )
         self._beside()
-        size, age_s = settings.batch_messages, settings.batch_age_s
+        size, age_s = settings.batch_size, settings.batch_age_s
         self._urgent = Batcher(size=size, age_s=age_s)
         self._bulk = Batcher(size=size, age_s=age_s)
         self._connect()

@@ -29,7 +29,7 @@ class IngestSettings(ServiceSettings):
     # Who we are at the broker; `-data` and `-priority` are appended.
     client_id: str = _own("client_id", "hub-ingest")
     # Messages in hand per connection: the back-pressure. Near 65,535 packet ids collided.
-    receive_maximum: int = _own("receive_maximum", 1000, ge=1, le=5000)
+    receive_maximum: int = _own("receive_maximum", 4000, ge=1, le=5000)
     keep_alive_s: int = _own("keep_alive_s", 30, ge=1)
     session_expiry_s: int = _own("session_expiry_s", 7 * 86_400, ge=0)
     connect_timeout_s: float = _own("connect_timeout_s", 10.0, gt=0)
@@ -37,8 +37,9 @@ class IngestSettings(ServiceSettings):
     max_packet: int = _own("max_packet", MAX_PACKET + 4096, ge=1024)
     will_delay_s: int = _own("will_delay_s", 10, ge=0)
 
-    # A batch closes when it is full or old.
-    batch_messages: int = _own("batch_messages", 500, ge=1)
+    # A batch closes when it is full or old; half of what may be in hand is full too, so that the
+    # next one fills while this one is written.
+    batch_messages: int = _own("batch_messages", 5000, ge=1)
     batch_age_s: float = _own("batch_age_s", 0.02, ge=0)
     writers: int = _own("writers", 2, ge=1, le=16)
 
@@ -106,6 +107,11 @@ class IngestSettings(ServiceSettings):
             reading_rows=self.reading_rows_days,
             block_rows=self.block_rows_days,
         )
+
+    @property
+    def batch_size(self) -> int:
+        """Messages in a batch, at most."""
+        return max(1, min(self.batch_messages, self.receive_maximum // 2))
 
     def limits(self) -> Limits:
         """The rates in force."""

@@ -43,7 +43,7 @@ autosave_interval 3
 persistent_client_expiration 1d
 max_queued_messages 0
 max_queued_bytes 0
-max_inflight_messages 1500
+max_inflight_messages 5000
 max_packet_size 135168
 set_tcp_nodelay true
 sys_interval 10

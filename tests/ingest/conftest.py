@@ -149,6 +149,7 @@ def quick(database_url: str, broker: LiveBroker) -> IngestSettings:
         broker_url=broker.url("hub-ingest"),
         merge_rejects_s=1.0,
         receipt_every_s=0.2,
+        receive_maximum=1000,
         probe_every_s=0.1,
         degraded_after_s=0.5,
         backoff_base_s=0.05,
