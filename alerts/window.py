@@ -98,6 +98,12 @@ def key_of(device_id: int, kind: str, measured_at: datetime, ordinal: int, besid
     return f"{own}/{beside}" if beside else own
 
 
+def rivals(one: WindowReading, other: WindowReading) -> bool:
+    """Whether these are two values of one reading."""
+    names = ("device_id", "kind", "measured_at", "ordinal")
+    return one is not other and all(getattr(one, n) == getattr(other, n) for n in names)
+
+
 def evidence_of(
     reading: WindowReading, *, stance: str, tier: int, lateness: str, **detail: Any
 ) -> Evidence:
@@ -108,7 +114,7 @@ def evidence_of(
             reading.kind,
             reading.measured_at,
             reading.ordinal,
-            reading.beside,
+            f"{reading.beside}:{reading.conflict}" if reading.beside else "",
         ),
         type="reading",
         at=reading.measured_at,

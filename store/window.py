@@ -22,7 +22,8 @@ class WindowReading(Struct, frozen=True, kw_only=True):
     """One reading as stored. `values` are v0..v3 of its kind, in the canonical unit.
 
     `session_done` says that the guided session it belongs to had ended with it. `beside` is not
-    empty for a reading kept beside the one that holds its identity: the message it came with.
+    empty for a reading kept beside the one that holds its identity: the message it came with, and
+    `conflict` its own number, for one message may say several values of one reading.
     `received_at` is when it became known: of a message taken again after a fix, then; of one that
     a person gave to this patient, then.
     """
@@ -40,6 +41,7 @@ class WindowReading(Struct, frozen=True, kw_only=True):
     session_id: str | None
     session_done: bool
     received_at: datetime
+    conflict: int = 0
     beside: str = ""
 
 
@@ -184,6 +186,7 @@ async def _readings(
             session_done=bool(row[14]),
             received_at=row[15],
             beside=row[16],
+            conflict=row[17],
         )
         for row in await cursor.fetchall()
     ]

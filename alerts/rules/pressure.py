@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from alerts.reasons import Reason
 from alerts.verdict import Lateness, Stance, Tier, Verdict, lateness
-from alerts.window import PRESSURE, SignKind, Window, evidence_of, has, pressure
+from alerts.window import PRESSURE, SignKind, Window, evidence_of, has, pressure, rivals
 from measures.session import LENGTH, Sample, sessions
 from measures.target import is_emergency, is_low, is_severe
 from store.window import WindowReading
@@ -158,6 +158,7 @@ def _chain(window: Window, reading: WindowReading) -> tuple[Sample, ...]:
         Sample(other.measured_at, value[0], value[1])
         for other in window.near(reading.measured_at, 2 * LENGTH, LENGTH)
         if other.session_id is None and other.beside == reading.beside
+        if not rivals(reading, other)
         if _same_person(window, reading, other)
         if (value := pressure(other)) is not None
     ]

@@ -7,18 +7,19 @@ CROSS JOIN LATERAL (
            clock::text, who, session_id,
            coalesce(context #>> '{session,done}', '0') NOT IN ('0', 'false') AS session_done,
            greatest(coalesce(replayed_at, received_at), assigned_at) AS received_at,
-           '' AS beside
+           '' AS beside, 0 AS conflict
     FROM reading
     WHERE reading.patient_id = wanted.patient_id AND measured_at >= wanted.since
       AND (kind = 'bp' OR flags & %(failed)s <> 0)
     UNION ALL
     -- What claims the place of another reading is judged as well.
     SELECT device_id, node_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
-           'other', NULL, NULL, false, coalesce(replayed_at, received_at), boot || ':' || seq
+           'other', NULL, NULL, false, coalesce(replayed_at, received_at), boot || ':' || seq,
+           id
     FROM reading_conflict
     WHERE reading_conflict.patient_id = wanted.patient_id AND measured_at >= wanted.since
       AND (kind = 'bp' OR flags & %(failed)s <> 0)) AS r
-ORDER BY r.patient_id, r.measured_at, r.device_id, r.ordinal, r.beside
+ORDER BY r.patient_id, r.measured_at, r.device_id, r.ordinal, r.beside, r.conflict
 
 -- name: of_devices
 -- The same of readings nobody owns yet.
@@ -29,18 +30,19 @@ CROSS JOIN LATERAL (
            clock::text, who, session_id,
            coalesce(context #>> '{session,done}', '0') NOT IN ('0', 'false') AS session_done,
            greatest(coalesce(replayed_at, received_at), assigned_at) AS received_at,
-           '' AS beside
+           '' AS beside, 0 AS conflict
     FROM reading
     WHERE reading.device_id = wanted.device_id AND measured_at >= wanted.since AND patient_id IS NULL
       AND (kind = 'bp' OR flags & %(failed)s <> 0)
     UNION ALL
     -- What claims the place of another reading is judged as well.
     SELECT device_id, node_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags,
-           'other', NULL, NULL, false, coalesce(replayed_at, received_at), boot || ':' || seq
+           'other', NULL, NULL, false, coalesce(replayed_at, received_at), boot || ':' || seq,
+           id
     FROM reading_conflict
     WHERE reading_conflict.device_id = wanted.device_id AND measured_at >= wanted.since AND patient_id IS NULL
       AND (kind = 'bp' OR flags & %(failed)s <> 0)) AS r
-ORDER BY r.device_id, r.measured_at, r.ordinal, r.beside
+ORDER BY r.device_id, r.measured_at, r.ordinal, r.beside, r.conflict
 
 -- name: events
 -- What a patient answered, and whether they fell.

@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import psycopg
 import pytest
 
@@ -292,6 +293,23 @@ async def test_a_severe_value_under_a_used_identity_is_judged(
     await engine.cycle()
     assert await home.one("SELECT count(*) AS n FROM reading_conflict") == {"n": 1}
     assert await home.told() == [home.staff[0]]
+
+
+async def test_two_values_of_one_message_under_a_used_identity_are_two_pieces(
+    home: Home, engine: Engine, clock: ManualClock
+) -> None:
+    """Each is evidence of its own, and looking again finds nothing new."""
+    at = clock.now()
+    await home.bp(128, 80, at=at)
+    both = [msgspec.structs.replace(home.row(sys, 122, at=at), seq=99) for sys in (214, 226)]
+    await home.send(*both)
+    await engine.cycle()
+    (found,) = await home.episodes()
+    assert sorted(piece["values"][0] for piece in found["evidence"]) == [214, 226]
+    before = await home.history(found["id"])
+    await home.bp(128, 80, at=at - MINUTE)
+    await engine.cycle()
+    assert await home.history(found["id"]) == before
 
 
 async def test_promise_26_a_shuffled_day_ends_in_the_same_episodes(
