@@ -63,7 +63,7 @@ class _Effects(NamedTuple):
     beside_said_earlier: list[tuple[int, datetime]]
     step_aside: list[int]
     stand_no_longer: list[int]
-    stand_beside: list[int]
+    stand_beside: dict[int, Stored]
     history: list[tuple[int, Stored]]
     correct: dict[int, Stored]
     uncontested: list[Change]
@@ -77,19 +77,22 @@ async def settle_contested(
     contests = await _load(conn, rows, written)
     if not contests:
         return []
-    effects = _Effects([], [], [], [], [], [], {}, [])
+    effects = _Effects([], [], [], [], {}, [], {}, [])
     for contest in contests:
         _decide(rows, contest, effects)
     corrected = await _carry_out(conn, rows, effects)
     return [
-        *(Change(n, "conflicting", *_shown(rows[n])) for n in sorted(effects.stand_beside)),
+        *(
+            Change(n, "conflicting", *_shown(one))
+            for n, one in sorted(effects.stand_beside.items())
+        ),
         *effects.uncontested,
         *_corrections(rows, effects, corrected),
     ]
 
 
-def _shown(row: "ReadingRow") -> tuple[int | None, Values, int]:
-    return row.patient_id, row.values, row.flags
+def _shown(one: Stored) -> tuple[int | None, Values, int]:
+    return one.patient_id, one.values, one.flags
 
 
 def _corrections(
@@ -170,15 +173,22 @@ def _decide(rows: Sequence["ReadingRow"], contest: _Contest, effects: _Effects) 
     everything = [
         contest.stored,
         *(stored for _, stored in contest.beside),
-        *(_as_stored(rows[n]) for n in came),
+        *(_owned(contest, _as_stored(rows[n])) for n in came),
     ]
     settled = settle([_said(one) for one in everything], [_said(b) for b in contest.before])
     first_came = 1 + len(contest.beside)
     _date_back(contest, settled, effects)
-    _beside(contest, settled, came, effects)
+    _beside(contest, settled, dict(enumerate(came, first_came)), everything, effects)
     effects.history.extend((came[0], everything[place]) for place in settled.past)
     if settled.holds >= first_came:
         effects.correct[came[settled.holds - first_came]] = contest.stored
+
+
+def _owned(contest: _Contest, came: Stored) -> Stored:
+    """A person may have said whose the reading is: then what is said of the same slot is theirs."""
+    said = (contest.stored, *(stored for _, stored in contest.beside))
+    of_slot = next((one for one in said if one.who == came.who), came)
+    return came._replace(patient_id=of_slot.patient_id)
 
 
 def _sent(row: "ReadingRow") -> tuple[datetime, int]:
@@ -195,16 +205,21 @@ def _date_back(contest: _Contest, settled: Settled, effects: _Effects) -> None:
             effects.beside_said_earlier.append((id_, settled.first_said[place]))
 
 
-def _beside(contest: _Contest, settled: Settled, came: list[int], effects: _Effects) -> None:
-    first_came = 1 + len(contest.beside)
+def _beside(
+    contest: _Contest,
+    settled: Settled,
+    came: dict[int, int],
+    everything: list[Stored],
+    effects: _Effects,
+) -> None:
     stays = set(settled.beside)
     if 0 in stays:
-        effects.step_aside.append(came[0])
-    effects.stand_beside.extend(came[p - first_came] for p in settled.beside if p >= first_came)
+        effects.step_aside.append(contest.came[0])
+    effects.stand_beside.update({came[p]: everything[p] for p in settled.beside if p in came})
     for place, (id_, one) in enumerate(contest.beside, 1):
         if place not in stays:
             effects.stand_no_longer.append(id_)
-            gone = Change(came[0], "uncontested", one.patient_id, one.values, one.flags)
+            gone = Change(contest.came[0], "uncontested", *_shown(one))
             effects.uncontested.append(gone)
 
 
@@ -223,7 +238,8 @@ async def _carry_out(
     await _run(conn, "stand_no_longer", id=0, rows=[(id_,) for id_ in effects.stand_no_longer])
     history = [(n, msgspec.json.encode(one._asdict()).decode()) for n, one in effects.history]
     await _run(conn, "history", n=0, before=1, rows=history)
-    await _run(conn, "stand_beside", n=0, rows=[(n,) for n in effects.stand_beside])
+    whose = [(n, one.patient_id) for n, one in effects.stand_beside.items()]
+    await _run(conn, "stand_beside", n=0, patient_id=1, rows=whose)
     return [await _correct(conn, n, rows[n]) for n in sorted(effects.correct)]
 
 

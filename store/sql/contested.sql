@@ -56,12 +56,13 @@ WHERE i.n = ANY(%(n)s) AND h.reason = 'corrected'
 ORDER BY h.id
 
 -- name: stand_beside
--- Another value under the same identity, kept beside the one that holds it.
+-- Another value under the same identity, kept beside the one that holds it, and whose it is.
 INSERT INTO reading_conflict (device_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3,
     flags, who, node_id, boot, seq, sent_at, received_at, replayed_at)
-SELECT device_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3,
+SELECT device_id, kind, measured_at, ordinal, own.patient_id, v0, v1, v2, v3,
     flags, who, node_id, boot, seq, sent_at, received_at, replayed_at
-FROM incoming_reading WHERE n = ANY(%(n)s)
+FROM unnest(%(n)s::integer[], %(patient_id)s::bigint[]) AS own (n, patient_id)
+JOIN incoming_reading USING (n)
 ON CONFLICT DO NOTHING
 
 -- name: step_aside

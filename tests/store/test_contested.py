@@ -150,3 +150,30 @@ async def test_a_correction_to_what_stood_beside_leaves_nothing_beside(conn: Con
         ("corrected", 3),
     ]
     assert (await outcome(conn))["beside"] == []
+
+
+@pytest.mark.parametrize("owner", [9, None])
+async def test_what_contradicts_a_reading_that_was_given_away_goes_with_it(
+    conn: Connection, owner: int | None
+) -> None:
+    """A person said whose it is, or that nobody here is; the binding says otherwise. Another slot
+    stays who it was said to be."""
+    await write(conn, said(148, 0, who="A"), said(150, 1, who="B"))
+    await conn.execute("UPDATE reading SET patient_id = %s", (owner,))
+    (change,) = await write(conn, said(184, 2, who="A"))
+    assert (change.what, change.patient_id) == ("conflicting", owner)
+    (change,) = await write(conn, said(186, 3, who="B"))
+    assert change.patient_id == 3
+    beside = (await outcome(conn))["said"]
+    assert {one[:1] + one[2:] for one in beside} == {(148, owner), (150, 3), (184, owner), (186, 3)}
+
+
+async def test_what_was_said_before_a_correction_goes_where_the_reading_was_given(
+    conn: Connection,
+) -> None:
+    """It came late and is history at once: of the patient whose reading it is."""
+    await write(conn, said(138, 5, fix=True))
+    await conn.execute("UPDATE reading SET patient_id = 9")
+    assert await write(conn, said(148, 0)) == []
+    cursor = await conn.execute("SELECT before->'patient_id' FROM reading_history")
+    assert await cursor.fetchall() == [(9,)]
