@@ -19,6 +19,12 @@ from tests.downlink.home import NODE, Home, answer, bind, hear, one, prescribe, 
 from tests.downlink.live import PASSWORD, Process, device, fast, forget, now, running, until
 from tests.fixtures.fix_broker import LiveBroker
 
+# What the device has heard is noted after it has it; and what is noted is told to the console.
+NOTHING_WAITS = (
+    "SELECT p.published_at IS NOT NULL AND p.published_edit = p.edit"
+    " AND c.published_revision = c.revision FROM plan p JOIN node_config c USING (node_id)"
+)
+
 
 def plans(node: SimulatedNode) -> list[Plan]:
     """The plans a device has received, in order."""
@@ -239,7 +245,7 @@ async def test_downlink_at_rest_wakes_nobody(
         await prescribe(conn, home, "08:00", now=now())
         await configuration.change(conn, NODE, put={"dev": 1}, by="test", now=now())
         await node.heard("plan", timeout_s=5.0)
-        await until(lambda: one(conn, "SELECT published_at FROM node_config"))
+        await until(lambda: one(conn, NOTHING_WAITS))
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as ears:
             await ears.execute("LISTEN downlink")
             await ears.execute("LISTEN console")
