@@ -8,8 +8,8 @@ import urllib.request
 
 import pytest
 
+from runtime.free_port import free_port
 from runtime.running import wait_until
-from tests.hub.test_whole_hub import free_ports_in_a_row
 
 pytestmark = pytest.mark.loop
 
@@ -25,7 +25,7 @@ def role(port):
 
 def test_the_standby_acts_when_ingest_is_killed_and_ingest_is_the_standby_then(start_hub):
     """kill -9: roles change, and two are there again; a stop ends both."""
-    metrics = free_ports_in_a_row(6)
+    metrics = free_port(row=6)
     first, second = metrics, metrics + 5
     hub = start_hub("two", f"--metrics-port={metrics}", "--standby-ingest", rooms=("ingest",))
     hub.wait_up()

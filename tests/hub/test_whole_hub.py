@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from runtime.free_port import is_free
+from runtime.free_port import free_port
 from runtime.running import is_alive, wait_until
 from tests.fixtures.fix_hub import ROOMS
 
@@ -22,15 +22,9 @@ def answers(url):
         return False
 
 
-def free_ports_in_a_row(number=4):
-    """The first of so many; below the range from which everybody is given ports."""
-    places = range(21_000, 30_000, number)
-    return next(p for p in places if all(is_free(p + n) for n in range(number)))
-
-
 def test_every_part_runs_heals_and_stops(start_hub):
     """Four rooms and two servers: pids kept, health served, kill -9 of each heals, stop in 10 s."""
-    metrics = free_ports_in_a_row()
+    metrics = free_port(row=len(ROOMS))
     hub = start_hub("data", f"--metrics-port={metrics}", rooms=ROOMS).wait_up()
     assert "did not get ready" not in hub.said()
     console = hub.addresses()["http_url"]

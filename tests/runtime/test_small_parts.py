@@ -1,9 +1,11 @@
-"""Clock, back-off, settings, private files, metrics: small, and everything stands on them."""
+"""Clock, back-off, settings, ports, files, metrics: small, and everything stands on them."""
 
 import asyncio
 import os
+import socket
 import stat
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,7 +16,7 @@ from pydantic import ValidationError
 from runtime import metrics
 from runtime.backoff import full_jitter
 from runtime.clock import ManualClock, SystemClock
-from runtime.free_port import free_port
+from runtime.free_port import free_port, is_free
 from runtime.private_files import kept_secret, private_directory, write_private
 from runtime.settings import Broker, ServiceSettings, parse_broker_url
 
@@ -108,6 +110,33 @@ def test_a_tally_counts_as_a_histogram_does():
         "hearthbeat_tests_tally_count": 4,
         "hearthbeat_tests_tally_sum": pytest.approx(7.65),
     }
+
+
+def test_a_free_port_is_none_that_a_connection_is_given_by_chance(monkeypatch, tmp_path):
+    """Below the system's range for outgoing connections: who keeps it finds it again. Two who ask
+    get two, and a row is free as a whole."""
+    given_away = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    if given_away < 21_000:
+        pytest.skip("this system gives nearly every port to outgoing connections")
+    found = {free_port() for _ in range(20)}
+    assert len(found) > 10
+    assert all(20_000 <= port < given_away for port in found)
+    first = free_port(row=4)
+    (tmp_path / "range").write_text(f"{first + 60}\t60999\n")
+    monkeypatch.setattr("runtime.free_port._GIVEN_AWAY", tmp_path / "range")
+    monkeypatch.setattr("runtime.free_port._LOWEST", first)
+    with socket.create_server(("127.0.0.1", first + 3)):
+        assert not is_free(first + 3)
+        rows = {free_port(row=4) for _ in range(30)}
+    assert all(first + 3 < port <= first + 56 for port in rows)
+
+
+def test_a_free_port_is_found_where_the_system_gives_all_to_connections(monkeypatch, tmp_path):
+    """Then any port will do; the last port of all begins no row."""
+    monkeypatch.setattr("runtime.free_port._GIVEN_AWAY", tmp_path / "none")
+    first = free_port(row=3)
+    assert all(is_free(first + n) for n in range(3))
+    assert not is_free(65_536)
 
 
 async def test_metrics_health_and_readiness_are_served_on_loopback():
