@@ -18,23 +18,27 @@ class Batcher:
         self._size = size
         self._age_s = age_s
         self._waiting: list[Arrival] = []
+        self._since = 0.0
         self._first = asyncio.Event()
         self._full = asyncio.Event()
 
     def put(self, arrival: Arrival) -> None:
         """Add a message; the session bounds how many there can be."""
+        if not self._waiting:
+            self._since = asyncio.get_running_loop().time()
+            self._first.set()
         self._waiting.append(arrival)
-        self._first.set()
         if len(self._waiting) >= self._size:
             self._full.set()
 
     async def next(self) -> list[Arrival]:
-        """The next batch, at least one message; after the first it waits `age_s` at most."""
+        """The next batch, at least one message; it is closed when its first is `age_s` old, or
+        later, when it is asked for."""
         await self._first.wait()
         if len(self._waiting) < self._size:
             # Too old to wait for more is as good a reason to close as full.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._age_s):
+                async with asyncio.timeout_at(self._since + self._age_s):
                     await self._full.wait()
         sizes = accumulate(len(arrival.payload) for arrival in self._waiting[1 : self._size])
         cut = 1 + sum(1 for size in sizes if size <= _BYTES)

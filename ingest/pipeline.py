@@ -63,10 +63,14 @@ class Lane:
         self._stages = stages
         # One batch is read ahead of the writers; Receive Maximum bounds the whole.
         self._ahead: asyncio.Queue[tuple[Usual, list[Entry]]] = asyncio.Queue(maxsize=1)
+        self._idle = 0
+        self._wanted = asyncio.Event()
 
     async def read(self) -> None:
         """Batch, throttle; take the usual messages; of the others: decode, validate, identify."""
         while True:
+            # While all writers are busy a batch had better grow: a large one costs less a message.
+            await self._wanted.wait()
             arrivals = await self._batcher.next()
             self._stages.metrics.in_hand.labels(self.name).set(self._session.in_hand)
             self._stages.throttle.batch_of(self._session.in_hand)
@@ -79,7 +83,7 @@ class Lane:
     async def write(self, writer: Writer) -> None:
         """Write, acknowledge, receipt, feed back."""
         while True:
-            usual, entries = await self._ahead.get()
+            usual, entries = await self._next()
             stored, left = await writer.copy(usual)
             self._settle_usual(stored)
             # They were counted already.
@@ -95,6 +99,16 @@ class Lane:
             self._stages.tidy.note(outcomes)
             self._stages.deprecations.note(outcomes)
             self._stages.gaps.note(outcomes)
+
+    async def _next(self) -> tuple[Usual, list[Entry]]:
+        self._idle += 1
+        self._wanted.set()
+        try:
+            return await self._ahead.get()
+        finally:
+            self._idle -= 1
+            if not self._idle:
+                self._wanted.clear()
 
     def _settle_usual(self, usual: Usual) -> None:
         """Acknowledge, receipt; there is nothing to feed back."""
