@@ -1,167 +1,113 @@
-"""How fast does a backlog become durable? Compare lines of one run only: the machine is shared.
+"""How fast does ingest make messages durable, and what do they cost? Broker, database, generator
+and ingest on this machine. Compare only lines of one run: the machine is shared.
 
-    python benchmarks/bench_ingest.py [messages]
+    python benchmarks/bench_ingest.py [messages in a run]
 
-A node publishes a backlog while ingest is away; the broker keeps it. Then ingest starts, and the
-time counts from its first row to its last. The first line is the floor: the same rows by a plain
-COPY into an empty table.
+The bare loop (bare_loop.py) is what the machine can do at all: the same codec, a typed decode, the
+same COPY into the same table with its indexes, commit, PUBACK. Subjects take turns, so that
+what else the machine does falls on both.
 """
 
 import asyncio
-import contextlib
-import json
+import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
-from psycopg import AsyncConnection
+from latency import latencies
+from rig import Result, Rig, rig
 
-from contract.acl import ACL
-from ingest.service import serve
-from ingest.settings import IngestSettings
-from runtime.clock import SystemClock
 from runtime.log import configure
-from runtime.mosquitto_password import hash_password
-from runtime.mosquitto_server import MosquittoServer
-from runtime.postgres_server import PostgresServer
 from store.migrate import migrate
 
-NODE = "benchnode"
-T0 = 1_795_354_700_000
-SETUP = """
-TRUNCATE area, reading, message, batch, event RESTART IDENTITY CASCADE;
-INSERT INTO area (level, name) VALUES ('village', 'v');
-INSERT INTO patient (name, area_id, pseudonym) VALUES ('p', 1, 'r:0000000000000001');
-INSERT INTO node (id, area_id) VALUES ('benchnode', 1);
-INSERT INTO device (node_id, dev) VALUES ('benchnode', '');
-INSERT INTO device_binding (device_id, patient_id, during) VALUES (1, 1, '[2020-01-01,)');
-"""
+# The rates of the field are for the field: a node here sends as fast as it can.
+FREELY = {
+    "soft_factor": 50.0,
+    "hard_per_s": 1e6,
+    "hard_burst": 1e7,
+    "soft_samples_per_s": 1e6,
+    "soft_samples_burst": 1e7,
+    "hard_samples_per_s": 1e7,
+    "hard_samples_burst": 1e8,
+}
+NODES = 1_000
+HEAD = (
+    f"{'':26}{'msg/s':>8}{'CPU us a message: hub':>24} {'db':>6} {'broker':>6} {'load':>6}  RSS MB"
+)
 
 
-def payload(n: int, readings: int) -> bytes:
-    """Message number n with so many blood pressures."""
-    values = [100 + (n + k) % 90 for k in range(readings)]
-    columns = {"sys": values, "dia": [80] * readings}
-    series = [{"k": "bp", "o": list(range(readings)), "c": columns, "pos": "sitting"}]
-    body = {"v": 0, "boot": 1, "seq": n, "t": T0 + n * 100, "clk": "ntp", "rc": 1, "ser": series}
-    return json.dumps(body).encode()
+def line(what: str, result: Result) -> str:
+    """A row of a table."""
+    cost = result.cost.per(result.messages)
+    return f"{what:26}{result.rate:8.0f}{'':17}{cost}  {result.rss_mb:6.0f}"
 
 
-def publish_backlog(broker: MosquittoServer, messages: int, readings: int) -> None:
-    """Publish at QoS 1 and wait until the broker has all of it."""
-    client = paho.Client(CallbackAPIVersion.VERSION2, NODE, protocol=paho.MQTTv5)
-    client.username_pw_set(NODE, NODE)
-    client.max_inflight_messages_set(1000)
-    client.connect("127.0.0.1", broker.port)
-    client.loop_start()
-    for n in range(messages):
-        info = client.publish(f"hh/1/up/{NODE}/obs", payload(n, readings), 1)
-        if n % 1000 == 999:
-            info.wait_for_publish(60)
-    info.wait_for_publish(60)
-    client.disconnect()
-    client.loop_stop()
+def take_turns(made: Rig, messages: int, shape: str, rounds: int = 2) -> None:
+    """The bare loop and ingest by turns; the median of the ratios."""
+    ratios = []
+    for _ in range(rounds):
+        rates = {}
+        for which in ("bare", "ingest"):
+            made.people(NODES)
+            given = FREELY if which == "ingest" else {}
+            result = made.run(which, messages, load={"shape": shape}, **given)
+            print(line(f"{shape} {which}", result), flush=True)
+            rates[which] = result.rate
+        ratios.append(rates["ingest"] / rates["bare"])
+    print(f"ingest / bare loop: {statistics.median(ratios):.2f} (of {rounds}: ", end="")
+    print(", ".join(f"{ratio:.2f}" for ratio in sorted(ratios)) + ")")
+    if shape == "block":
+        print(f"samples a second, last round: {rates['ingest'] * 60:.0f}")
 
 
-@contextlib.asynccontextmanager
-async def ingesting(settings: IngestSettings):  # noqa: ANN201 - a context manager of nothing
-    """Ingest in this process."""
-    task = asyncio.create_task(serve(settings, SystemClock()))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+def nodes_matter(made: Rig, messages: int) -> None:
+    """The same load from ever more nodes."""
+    print("\nfrom so many nodes")
+    for nodes in (1, 10, 100, 1_000, 10_000):
+        made.people(nodes)
+        free = FREELY | {
+            "soft_factor": 5_000.0,
+            "soft_samples_burst": 1e9,
+            "soft_samples_per_s": 1e9,
+        }
+        print(line(f"{nodes} nodes", made.run("ingest", messages, **free)), flush=True)
 
 
-async def count(conn: AsyncConnection) -> int:
-    """How many readings there are."""
-    return (await (await conn.execute("SELECT count(*) FROM reading")).fetchone())[0]
+def rejects_matter(made: Rig, messages: int) -> None:
+    """Good messages at a steady rate, alone and with refused ones of another node among them."""
+    print("\ngood messages at 2,000 a second, alone and with one refused to five good ones")
+    for wrong in (0, messages // 5):
+        made.people(NODES)
+        with made.subject("ingest", **FREELY) as hub, latencies(made) as told:
+            made.boot += 1
+            result = made.send(hub, messages, rate=2_000.0, wrong=wrong)
+        print(line(f"{wrong} refused", result) + f"  {told.text()}", flush=True)
 
 
-async def reached(conn: AsyncConnection, rows: int, every_s: float) -> int:
-    """Wait until there are so many readings; how many there are then."""
-    while (found := await count(conn)) < rows:  # noqa: ASYNC110 - asks another process
-        await asyncio.sleep(every_s)
-    return found
+def reading_to_stored(made: Rig, rate: float, seconds: int) -> None:
+    """From the instant of the measurement to the commit, as a consumer of the feed sees it."""
+    made.people(10_000)
+    with made.subject("ingest", **FREELY) as hub, latencies(made) as told:
+        made.boot += 1
+        time.sleep(1.0)
+        result = made.send(hub, int(rate * seconds), rate=rate)
+    print(f"\nreading to stored at {rate:.0f} messages a second from 10,000 nodes: {told.text()}")
+    print(HEAD + "\n" + line(f"{rate:.0f} messages/s", result))
 
 
-async def plain_copy(conn: AsyncConnection, rows: int) -> float:
-    """The floor: rows a second by COPY into a table without an index."""
-    await conn.execute("CREATE TABLE floor (LIKE reading INCLUDING DEFAULTS)")
-    row = (1, "bp", SystemClock().now(), 0, 1, 148.0, 91.0, None, None, 0, "ntp")
-    columns = "device_id, kind, measured_at, ordinal, patient_id, v0, v1, v2, v3, flags, clock"
-    rest = ", node_id, boot, seq, received_at, fix"
-    started = time.perf_counter()
-    async with (
-        conn.cursor() as cursor,
-        cursor.copy(f"COPY floor ({columns}{rest}) FROM STDIN") as copy,
-    ):
-        for n in range(rows):
-            await copy.write_row((*row, NODE, 1, n, row[2], False))
-    rate = rows / (time.perf_counter() - started)
-    await conn.execute("DROP TABLE floor")
-    return rate
-
-
-async def backlog(
-    settings: IngestSettings,
-    broker: MosquittoServer,
-    conn: AsyncConnection,
-    messages: int,
-    per: int,
-) -> tuple[float, float]:
-    """Messages a second, and seconds of CPU per thousand messages in this process."""
-    await conn.execute(SETUP)
-    async with ingesting(settings):
-        await asyncio.sleep(1.0)  # the session exists now; the broker will keep its messages
-    await asyncio.to_thread(publish_backlog, broker, messages, per)
-    cpu = time.process_time()
-    async with ingesting(settings):
-        begun = await reached(conn, 1, 0.005)
-        started = time.perf_counter()
-        await reached(conn, messages * per, 0.02)
-        rate = (messages - begun / per) / (time.perf_counter() - started)
-        cpu = time.process_time() - cpu
-        await asyncio.sleep(0.3)
-    return rate, cpu / messages * 1000
-
-
-async def main(messages: int) -> None:
+def main(messages: int) -> None:
     """Measure and print."""
     configure("bench", "ERROR")
-    with tempfile.TemporaryDirectory() as home:
-        database = PostgresServer(Path(home) / "postgres")
-        broker = MosquittoServer(Path(home) / "mosquitto", acl=ACL, services=("hub-ingest",))
-        database.start()
-        broker.start()
-        broker.write_users({NODE: hash_password(NODE)})
-        broker.reload()
-        try:
-            await migrate(database.url)
-            async with await AsyncConnection.connect(database.url, autocommit=True) as conn:
-                print(
-                    f"plain COPY                     {await plain_copy(conn, 50_000):9.0f} rows/s"
-                )
-                for writers, per in ((1, 1), (2, 1), (4, 1), (2, 3), (2, 20)):
-                    settings = IngestSettings(
-                        database_url=database.url,
-                        broker_url=broker.service_url("hub-ingest"),
-                        writers=writers,
-                    )
-                    rate, cpu = await backlog(settings, broker, conn, messages, per)
-                    print(
-                        f"{per:2} readings/message, {writers} writers {rate:9.0f} messages/s"
-                        f" {rate * per:9.0f} rows/s   {cpu:6.3f} ms CPU/message"
-                    )
-        finally:
-            broker.stop()
-            database.stop()
+    with tempfile.TemporaryDirectory() as home, rig(Path(home)) as made:
+        asyncio.run(migrate(made.database.url))
+        print(HEAD)
+        take_turns(made, messages, "single")
+        take_turns(made, max(2_000, messages // 4), "block")
+        reading_to_stored(made, 5_000.0, max(2, messages // 5_000))
+        rejects_matter(made, messages)
+        nodes_matter(made, messages)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50_000)
