@@ -3,13 +3,18 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
 from hub.home import Home
 from hub.parts import Part
 from hub.restart import Deaths
+from runtime import metrics
 from runtime.account import CannotRunServerError
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter
 
 _LOG = structlog.get_logger()
 _LOOK_EVERY_S = 0.1
@@ -30,6 +35,7 @@ class Keeper:
     async def start(self, part: Part) -> None:
         """Start a part for the first time. Raises CannotRunServerError."""
         self.parts[part.name] = part
+        _watch(part)
         await part.start()
         self._home.note_pid(part.name, part.pid)
 
@@ -65,6 +71,7 @@ class Keeper:
 
     async def _mourn(self, part: Part, deaths: Deaths, lived_s: float) -> Deaths:
         now = deaths.died(time.monotonic(), lived_s)
+        _deaths().labels(part.name).inc()
         code, lived = part.ended_with, round(lived_s, 1)
         _LOG.warning("part_died", part=part.name, code=code, lived_s=lived, again_in_s=now.wait_s)
         if now.loud and not deaths.loud:
@@ -81,3 +88,13 @@ class Keeper:
             _LOG.error("part_does_not_start", part=part.name, reason=str(error))
             return
         _LOG.info("part_started_again", part=part.name, pid=part.pid)
+
+
+def _watch(part: Part) -> None:
+    up = metrics.gauge("hub_part_up", "1 while a server or room of the hub runs", ("part",))
+    up.labels(part.name).set_function(lambda: float(part.pid is not None))
+    _deaths().labels(part.name)  # begins with 0
+
+
+def _deaths() -> "Counter":
+    return metrics.counter("hub_part_deaths_total", "Parts that ended by themselves", ("part",))

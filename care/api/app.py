@@ -33,6 +33,7 @@ from care.api import (
 from care.api.deps import Care
 from care.api.gate import Gate
 from care.api.security import BodyLimit, Faults, SecurityHeaders
+from care.measured import Requests
 from care.settings import CareSettings
 from runtime.clock import Clock
 from store.pool import Pool
@@ -92,4 +93,5 @@ def build(settings: CareSettings, pool: Pool, clock: Clock) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Faults)
     app.add_middleware(SecurityHeaders, secure=settings.secure)
+    app.add_middleware(Requests)
     return app

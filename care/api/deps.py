@@ -9,6 +9,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from msgspec import Struct
 from pydantic import AwareDatetime
 
+from care import measured
 from care.api.gate import Gate
 from care.api.problem import Problem, missing, not_signed_in, not_your_role
 from care.people import sign_in
@@ -47,7 +48,7 @@ TheCare = Annotated[Care, Depends(care_of)]
 
 async def connection(care: TheCare) -> AsyncIterator[Connection]:
     """A connection in one transaction, committed before the answer leaves."""
-    async with care.pool.connection(DATABASE_PATIENCE_S) as conn:
+    async with measured.connection(care.pool, DATABASE_PATIENCE_S) as conn:
         yield conn
 
 

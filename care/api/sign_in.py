@@ -11,6 +11,7 @@ from pydantic import StringConstraints
 from care.api.deps import COOKIE, DATABASE_PATIENCE_S, Address, Db, Me, Now, SessionCookie, TheCare
 from care.api.problem import PROBLEMS, Problem
 from care.api.shapes import Asked, Done, Locale, Role, Told
+from care.measured import connection
 from care.people import sign_in
 from care.people.permission import PERMISSIONS
 from care.people.sign_in import SignedIn
@@ -75,7 +76,7 @@ async def me_body(conn: Connection, me: SignedIn) -> MeBody:
 @router.post("/sign-in", operation_id="sign_in", response_model=SignedInBody)
 async def open_session(asked: SignIn, response: Response, care: TheCare, where: Address) -> object:
     """Sign in by password; the answer sets the session's cookie (HttpOnly, SameSite=Strict)."""
-    async with care.sign_ins.passed(), care.pool.connection(DATABASE_PATIENCE_S) as conn:
+    async with care.sign_ins.passed(), connection(care.pool, DATABASE_PATIENCE_S) as conn:
         outcome = await sign_in.sign_in(
             conn,
             user_name=asked.user,

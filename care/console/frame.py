@@ -10,6 +10,7 @@ import structlog
 from nicegui import Client, background_tasks, ui
 from psycopg import Error
 
+from care import measured
 from care.console import words
 from care.console.assets import MARK
 from care.console.pieces import element, hidden, label, link, submit
@@ -67,11 +68,12 @@ class Frame:
 
     async def _loop(self, topics: Collection[str], refresh: Refresh) -> None:
         seen = -1
-        while not self.client.is_deleted:
-            await self.client.connected()
-            seen = await self.console.live.news(topics, seen)
-            await self.refresh_now(refresh)
-            await self._taken()
+        with measured.open_page():
+            while not self.client.is_deleted:
+                await self.client.connected()
+                seen = await self.console.live.news(topics, seen)
+                await self.refresh_now(refresh)
+                await self._taken()
 
     async def refresh_now(self, refresh: Refresh) -> None:
         """Refresh once; a failure is shown on the page, never left to look like fresh data."""

@@ -11,6 +11,7 @@ from fastapi import Request
 from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
+from care import measured
 from care.console.live import Live
 from care.console.texts import Say
 from care.people import permission, sign_in, token
@@ -54,7 +55,7 @@ class Console:
 
         Raises psycopg.OperationalError while the database is away, before a page gives up.
         """
-        async with self.pool.connection(timeout=WAIT_S) as conn:
+        async with measured.connection(self.pool, WAIT_S) as conn:
             yield conn
 
     async def visitor(self, request: Request) -> "Visitor | None":

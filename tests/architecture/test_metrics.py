@@ -9,7 +9,7 @@ PAGE = ROOT / "docs" / "operations" / "metrics.md"
 TYPES = {"counter": "counter", "gauge": "gauge", "seconds": "histogram", "tally": "histogram"}
 BOUNDED = {
     *("kind", "seen", "table", "code", "lane", "made", "why", "what", "consumer"),
-    *("module", "outcome", "method", "route", "status"),
+    *("module", "outcome", "method", "route", "status", "part"),
 }
 Metric = tuple[str, tuple[str, ...]]
 

@@ -10,6 +10,7 @@ import time
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from contract.acl import DOWNLINK_USER
 from hub.composition import Hub
@@ -110,6 +111,13 @@ async def test_one_that_keeps_dying_is_reported(place):
     assert told == [("broken", True)]
     assert starts == 5
     assert part.starts == 6
+    assert figure("hub_part_deaths_total", "broken") >= 5
+    assert figure("hub_part_up", "broken") == 0
+
+
+def figure(name, part):
+    """What an operator reads of a part."""
+    return REGISTRY.get_sample_value(f"hearthbeat_{name}", {"part": part})
 
 
 async def test_servers_of_others_are_used_and_left_alone(place, empty_database_url, broker):

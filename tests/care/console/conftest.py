@@ -44,14 +44,16 @@ def unit_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def console_url(
+def console(
     console_database: str, unit_key: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The console, running."""
+) -> Iterator[tuple[str, int]]:
+    """The console, running: where it is, and the port of its metrics."""
     port = free_port()
     log = tmp_path_factory.mktemp("console") / "log"
+    metrics_port = free_port()
     # NiceGUI behaves otherwise where it finds this variable.
     env = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    env["HEARTHBEAT_METRICS_PORT"] = str(metrics_port)
     command = [
         sys.executable,
         "-m",
@@ -65,11 +67,23 @@ def console_url(
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_for(url, running, log)
-        yield url
+        yield url, metrics_port
     finally:
         running.terminate()
         running.wait(15)
     assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="session")
+def console_url(console: tuple[str, int]) -> str:
+    """Where the console is."""
+    return console[0]
+
+
+@pytest.fixture(scope="session")
+def metrics_url(console: tuple[str, int]) -> str:
+    """Where its metrics are read."""
+    return f"http://127.0.0.1:{console[1]}/metrics"
 
 
 def _wait_for(url: str, running: "subprocess.Popen[bytes]", log: Path) -> None:

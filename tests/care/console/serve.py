@@ -9,6 +9,7 @@ import uvicorn
 from care import console
 from care.api.app import build
 from care.settings import CareSettings
+from runtime import metrics
 from runtime.clock import SystemClock
 from store.pool import make_pool
 
@@ -21,7 +22,8 @@ async def serve(database_url: str, port: int, unit_key: Path) -> None:
         app = build(settings, pool, clock)
         console.mount(app, pool, clock, settings)
         config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning")
-        await uvicorn.Server(config).serve()
+        async with metrics.served(settings.metrics_port):
+            await uvicorn.Server(config).serve()
 
 
 if __name__ == "__main__":
