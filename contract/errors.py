@@ -5,8 +5,9 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final
 
-import yaml
 from msgspec import Struct
+
+from contract.read_yaml import read_yaml
 
 MAX_GOT: Final = 64
 MAX_PATH: Final = 512
@@ -41,7 +42,7 @@ class ErrorDef(Struct, frozen=True, kw_only=True):
 
 def parse(text: str) -> Mapping[str, ErrorDef]:
     """Read the table; raises ValueError on a code or name used twice."""
-    raw: list[dict[str, Any]] = yaml.safe_load(text)
+    raw: list[dict[str, Any]] = read_yaml(text)
     defs = [
         ErrorDef(
             code=item["code"],

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
-import yaml
 from msgspec import Struct
+
+from contract.read_yaml import read_yaml
 
 MAX_PARTS: Final = 4
 MAX_FLAG_BIT: Final = 30  # the column is a signed 32-bit integer
@@ -270,7 +271,7 @@ def _once(keys: list[Any], what: str) -> None:
 
 def parse(text: str) -> Dictionary:
     """Read a dictionary; raises DictionaryError where it contradicts itself."""
-    raw = yaml.safe_load(text)
+    raw = read_yaml(text)
     units = [*map(_unit_name, raw["units"]), *_own_units(raw["vitals"])]
     flags = [_flag(flag) for flag in raw["flags"]]
     vitals = [_vital(vital) for vital in raw["vitals"]]

@@ -10,7 +10,7 @@ from string import Formatter
 from types import MappingProxyType
 from typing import Final
 
-import yaml
+from contract.read_yaml import read_yaml
 
 LOCALES: Final = ("zh-CN", "en")
 
@@ -38,7 +38,7 @@ def _read(raw: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, dict[
 
 TEXTS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     _read(
-        yaml.safe_load(
+        read_yaml(
             resources.files("care.console").joinpath("texts.yaml").read_text(encoding="utf-8")
         )
     )

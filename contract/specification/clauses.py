@@ -5,8 +5,9 @@ from importlib import resources
 from typing import Any, Final, Literal
 
 import msgspec
-import yaml
 from msgspec import Struct
+
+from contract.read_yaml import read_yaml
 
 ID: Final = re.compile(r"^HH1-[A-Z0-9]{3}-\d{2}$")
 LEVELS: Final = {
@@ -63,7 +64,7 @@ class Book(Struct, frozen=True):
 
 def read(text: str) -> Book:
     """Read the file; raises ValueError where it contradicts itself."""
-    raw: dict[str, Any] = yaml.safe_load(text)
+    raw: dict[str, Any] = read_yaml(text)
     book = msgspec.convert(raw, Book)
     _check(book)
     return book

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Final
 
-import yaml
+from contract.read_yaml import read_yaml
 
-INDEX: Final[Mapping[str, Mapping[str, str]]] = yaml.safe_load(
+INDEX: Final[Mapping[str, Mapping[str, str]]] = read_yaml(
     resources.files("contract").joinpath("examples.yaml").read_text(encoding="utf-8")
 )
 TITLES: Final = {name: title for entries in INDEX.values() for name, title in entries.items()}

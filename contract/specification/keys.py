@@ -5,7 +5,8 @@ from importlib import resources
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import yaml
+
+from contract.read_yaml import read_yaml
 
 __all__ = ["KEYS", "Key", "known_keys", "read"]
 
@@ -19,7 +20,7 @@ class Key(NamedTuple):
 
 def read(text: str) -> Mapping[str, Mapping[str, Key]]:
     """The file as keys by struct and name."""
-    raw: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    raw: dict[str, dict[str, Any]] = read_yaml(text)
     return {
         struct: {name: _key(entry) for name, entry in entries.items()}
         for struct, entries in raw.items()
