@@ -42,10 +42,9 @@ _NOT_DONE: Final = frozenset({"error", "busy", "unsupported", "expired"})
 
 async def run(turn: Turn) -> bool:
     """Take the next batches; whether there may be more."""
-    limit = turn.settings.alerts_feed_batches
     async with turn.pool.connection() as conn, conn.transaction():
         position = await feed.position(conn, CONSUMER)
-        batches = await feed.read_after(conn, position, limit=limit)
+        batches = await feed.read_after(conn, position, limit=turn.settings.alerts_feed_batches)
         if not batches:
             return False
         items = [item for batch in batches for item in batch.items]
@@ -53,7 +52,7 @@ async def run(turn: Turn) -> bool:
         await feed.move(conn, CONSUMER, batches[-1].id)
     behind = (turn.now - batches[-1].committed_at).total_seconds()
     metrics.gauge("alerts_feed_lag_seconds", "Age of the newest batch when judged").set(behind)
-    return len(batches) == limit
+    return True
 
 
 async def _take_all(

@@ -165,9 +165,16 @@ async def position(conn: Connection, consumer: str) -> int:
     return int(row[0]) if row else 0
 
 
-async def read_after(conn: Connection, after: int, *, limit: int = 200) -> list[Batch]:
-    """The batches after a position, in commit order."""
-    cursor = await conn.execute(_SQL["read_after"], {"position": after, "limit": limit})
+async def read_after(
+    conn: Connection, after: int, *, limit: int = 200, items: int = 10_000
+) -> list[Batch]:
+    """The next batches after a position, in commit order; none when there is nothing after it.
+
+    At most `limit`, and none after the one that brings their items to `items`: a batch of a busy
+    hub holds thousands, and a consumer that was away must not take in all of them at once.
+    """
+    values = {"position": after, "limit": limit, "items": items}
+    cursor = await conn.execute(_SQL["read_after"], values)
     return [
         Batch(int(id_), at, list(_unfolded(_DECODER.decode(bytes(payload)))))
         for id_, payload, at in await cursor.fetchall()

@@ -10,8 +10,18 @@ appended AS (
 SELECT id, pg_notify('feed', id::text) FROM appended
 
 -- name: read_after
--- What was committed after a position, in order.
-SELECT id, payload, committed_at FROM batch WHERE id > %(position)s ORDER BY id LIMIT %(limit)s
+-- What was committed after a position, in order: one batch at least, and no further one once there
+-- are that many items.
+SELECT id, payload, committed_at
+FROM (
+    SELECT id, payload, committed_at, sum(items) OVER (ORDER BY id) - items AS before
+    FROM (
+        SELECT id, payload, committed_at, items
+        FROM batch WHERE id > %(position)s ORDER BY id LIMIT %(limit)s
+    ) AS next
+) AS counted
+WHERE before < %(items)s
+ORDER BY id
 
 -- name: position
 -- Where a consumer stands, locked so that a second one of the same name waits.

@@ -105,6 +105,19 @@ async def test_a_reader_misses_nothing_of_many_writers(conn: Connection, databas
         assert own == [f"{writer}-{n}" for n in range(40)]
 
 
+async def test_a_consumer_takes_in_only_so_many_items_at_once(conn: Connection) -> None:
+    """Big batches come one by one, small ones together; none is left out."""
+    for n in range(6):
+        async with conn.transaction():
+            await feed.append(conn, "ingest", [birth(f"{n}-{k}") for k in range(4)])
+    sizes, position = [], 0
+    while batches := await feed.read_after(conn, position, items=6):
+        sizes.append(len(batches))
+        position = batches[-1].id
+    assert sizes == [2, 2, 2]
+    assert len(await feed.read_after(conn, 0, items=1)) == 1
+
+
 async def test_the_cursor_moves_only_with_the_work(conn: Connection) -> None:
     """A consumer that fails sees the same batch again; it never moves back."""
     async with conn.transaction():
