@@ -67,13 +67,18 @@ class Receipts:
         self._wake = asyncio.Event()
 
     def note(self, outcomes: Sequence[Outcome]) -> None:
-        """These were committed, or were known: stored and durably refused both count."""
-        for outcome in outcomes:
-            if outcome.recounts and outcome.entry.key is not None:
-                self._forget(Boot(outcome.entry.key.node_id, outcome.entry.key.boot))
+        """These were committed, or were known: stored and durably refused both count. Beside a
+        number used again nothing of its boot does: it may be of the old count."""
+        recounted = {
+            (outcome.entry.key.node_id, outcome.entry.key.boot)
+            for outcome in outcomes
+            if outcome.recounts and outcome.entry.key is not None
+        }
+        for boot in recounted:
+            self._forget(Boot(*boot))
         for outcome in outcomes:
             key = outcome.entry.key
-            if key is None:
+            if key is None or (not outcome.recounts and key[:2] in recounted):
                 continue
             count = self._count(Boot(key.node_id, key.boot), asked=outcome.entry.receipt)
             if count is None:

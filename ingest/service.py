@@ -13,6 +13,7 @@ from typing import Any
 from contract.acl import INGEST_USER
 from ingest import hub_status, notice, outlook
 from ingest.aggregates import Aggregates
+from ingest.at_work import AtWork
 from ingest.batch import Batcher
 from ingest.catch_up import CatchUp
 from ingest.deprecations import Deprecations
@@ -131,6 +132,7 @@ class _Room:
         self.health = Health(time.monotonic)
         self._partitions = Partitions()
         self._heard = Heard(time.monotonic)
+        self._at_work = AtWork()
         self._metrics = measured(clock)
         self._patience = Patience(base_s=settings.backoff_base_s, cap_s=settings.backoff_cap_s)
         self.board = StatusBoard(
@@ -357,6 +359,7 @@ class _Room:
             patience=self._patience,
             monotonic=time.monotonic,
             after_outage=self._catch_up.begin,
+            at_work=self._at_work,
         )
         return Stages(
             identifier=self._identifier(name, ttl_s=self._settings.identity_ttl_s),

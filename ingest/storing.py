@@ -14,6 +14,7 @@ import structlog
 from msgspec import Struct
 
 from contract.errors import defect
+from ingest.at_work import AtWork
 from ingest.decode import HUB_FAULT
 from ingest.entry import Entry, Outcome
 from ingest.fault import fault
@@ -25,16 +26,21 @@ from ingest.short_way import commit, sift
 from ingest.usual import Usual
 from ingest.write import write
 from runtime.backoff import full_jitter
-from store import node_state
+from store import message, node_state
 from store.copying import TakenError
-from store.failure import UnavailableError, UnstorableError
+from store.failure import ClashError, ExhaustedError, UnavailableError, UnstorableError
 from store.line import Line
+from store.message import Incoming
 from store.partition import Partitions
 
 _LOG = structlog.get_logger()
 NOT_STORABLE = "E9002"
 _PING_S = 2.0
 _WARY = 8
+# Two transactions that stand in each other's way do so by chance: tried again at once, so often.
+_CLASHES = 8
+_CLASH_S = 0.05
+_OTHERS_S = 10.0
 
 
 class Patience(Struct, frozen=True, kw_only=True):
@@ -65,6 +71,7 @@ class Writer:
         patience: Patience,
         monotonic: Callable[[], float],
         after_outage: Callable[[], None] = lambda: None,
+        at_work: AtWork | None = None,
     ) -> None:
         self._line = line
         self._name = name
@@ -75,11 +82,20 @@ class Writer:
         self._patience = patience
         self._monotonic = monotonic
         self._after_outage = after_outage
+        self._at_work = at_work or AtWork()
+        self._clashes = 0
         # So many batches are looked at before they are copied: something of the last was known.
         self._wary = 0
 
     async def store(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Store a batch, however long it takes. Returns after the commit."""
+        self._at_work.begin(self._name)
+        try:
+            return await self._until_stored(entries)
+        finally:
+            self._at_work.end(self._name)
+
+    async def _until_stored(self, entries: Sequence[Entry]) -> list[Outcome]:
         attempt = suspicions = 0
         while True:
             try:
@@ -88,10 +104,13 @@ class Writer:
                 else:
                     outcomes = await self._one_by_one(entries)
             except UnavailableError as error:
+                if await self._gives_way(error):
+                    continue
                 await self._hold(error, attempt)
                 attempt += 1
-                suspicions = suspicions + 1 if await self._line.answers(_PING_S) else 0
+                suspicions = await self._suspects(error, suspicions)
             else:
+                self._clashes = 0
                 self._health.fine(self._name)
                 if attempt:
                     self._after_outage()
@@ -100,6 +119,13 @@ class Writer:
     async def copy(self, usual: Usual) -> tuple[Usual, list[Arrival]]:
         """Store usual messages the short way, however long it takes: what was stored, after the
         commit, and what has to go the long way."""
+        self._at_work.begin(self._name)
+        stored, left = await self._until_copied(usual)
+        if not left:
+            self._at_work.end(self._name)
+        return stored, left
+
+    async def _until_copied(self, usual: Usual) -> tuple[Usual, list[Arrival]]:
         others: list[Arrival] = []
         held = taken = 0
         while usual and held < self._patience.suspicions and taken <= 1:
@@ -111,8 +137,9 @@ class Writer:
             except TakenError:
                 self._wary, taken = _WARY, taken + 1
             except UnavailableError as error:
-                await self._hold(error, held)
-                held += 1
+                if not await self._gives_way(error):
+                    await self._hold(error, held)
+                    held += 1
             except Exception as error:  # noqa: BLE001 - the long way finds the one that is to blame
                 _LOG.error("copy_failed", **fault(error))
                 break
@@ -121,7 +148,24 @@ class Writer:
                 return usual, others
         return Usual(), others + usual.arrivals
 
+    async def _gives_way(self, error: UnavailableError) -> bool:
+        """Whether the database is well and only somebody else was first: that is no trouble."""
+        if not isinstance(error, ClashError) or self._clashes >= _CLASHES:
+            return False
+        self._clashes += 1
+        self._metrics.retries.labels(self._name).inc()
+        await asyncio.sleep(full_jitter(0, base=_CLASH_S, cap=_CLASH_S, rand=random))
+        return True
+
+    async def _suspects(self, error: UnavailableError, suspicions: int) -> int:
+        """How often a database that is well has refused these messages. One without room is not
+        well, and refuses whatever is large."""
+        if isinstance(error, ExhaustedError) or not await self._line.answers(_PING_S):
+            return 0
+        return suspicions + 1
+
     def _went_well(self, *, outage: bool) -> None:
+        self._clashes = 0
         self._wary = max(0, self._wary - 1)
         self._health.fine(self._name)
         if outage:
@@ -175,7 +219,21 @@ class Writer:
             outcomes = await write(conn, entries)
         self._heard.noted(heard)
         self._metrics.commit_seconds.observe(self._monotonic() - started)
+        await self._count_again(outcomes)
         return outcomes
+
+    async def _count_again(self, outcomes: Sequence[Outcome]) -> None:
+        """Forget the old counts of nodes that have begun a boot's numbers again. Tried again with
+        its batch, which changes nothing else then."""
+        again = [
+            Incoming(entry.key, entry.kind, entry.digest, entry.arrival.received_at)
+            for entry in (outcome.entry for outcome in outcomes if outcome.recounts)
+            if entry.key is not None
+        ]
+        if again:
+            await self._at_work.others_end(self._name, _OTHERS_S)
+            async with self._line.transaction() as conn:
+                await message.start_again(conn, again)
 
     async def _set_aside(self, entry: Entry, code: str, reason: str) -> list[Outcome]:
         """Keep the bytes of what cannot be stored. An event lands all the same, bare."""

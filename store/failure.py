@@ -16,6 +16,14 @@ class UnavailableError(Exception):
     """The database cannot take it now; the same again may work later."""
 
 
+class ClashError(UnavailableError):
+    """Two transactions stood in each other's way, and this one gave way: the same at once works."""
+
+
+class ExhaustedError(UnavailableError):
+    """The server has no room, memory or connection left (SQLSTATE class 53)."""
+
+
 class UnstorableError(Exception):
     """The database will never take these values."""
 
@@ -29,12 +37,15 @@ _ABOUT_THE_VALUES: Final = (
     OverflowError,
     struct.error,
 )
+_CLASHES: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+_EXHAUSTED: Final = "53"
 _MAY_PASS: Final = (psycopg.Error, OSError, TimeoutError)
 
 
 @contextmanager
 def told_apart() -> Iterator[None]:
-    """Turn what the database raises into UnavailableError or UnstorableError."""
+    """Turn what the database raises into UnavailableError (or one of its kinds) or
+    UnstorableError."""
     try:
         yield
     except (UnavailableError, UnstorableError):
@@ -43,8 +54,11 @@ def told_apart() -> Iterator[None]:
         if _no_partition(error):
             raise UnavailableError("a partition is missing") from error
         raise UnstorableError(_say(error)) from error
+    except _CLASHES as error:
+        raise ClashError(_say(error)) from error
     except _MAY_PASS as error:
-        raise UnavailableError(_say(error)) from error
+        exhausted = (getattr(error, "sqlstate", None) or "").startswith(_EXHAUSTED)
+        raise (ExhaustedError if exhausted else UnavailableError)(_say(error)) from error
 
 
 def _no_partition(error: Exception) -> bool:

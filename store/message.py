@@ -2,7 +2,8 @@
 
 The identity is (node, boot, seq). A digest of the content tells a resend, which changes nothing,
 from a node that lost its count and says something else under the same numbers. That must not be
-dropped, and the old count must not be receipted as if it were the new one: it is forgotten.
+dropped, and the old count must not be receipted as if it were the new one: it is forgotten
+(`start_again`), all of it. Whatever of the new count goes with it comes again, and is no news.
 """
 
 import struct
@@ -59,7 +60,10 @@ NOTHING_TAKEN: Final = 0
 
 
 async def take(conn: Connection, incoming: Sequence[Incoming]) -> list[Verdict]:
-    """Remember the messages; one verdict each, in their order. Part of a transaction."""
+    """Remember the messages; one verdict each, in their order. Part of a transaction.
+
+    What is REUSED is not remembered yet: `start_again` does so, once the batch is committed.
+    """
     first: dict[Key, Incoming] = {}
     for message in incoming:
         first.setdefault(message.key, message)
@@ -80,13 +84,9 @@ async def take(conn: Connection, incoming: Sequence[Incoming]) -> list[Verdict]:
 async def _note_unusual(
     conn: Connection, incoming: Sequence[Incoming], verdicts: Sequence[Verdict]
 ) -> None:
-    judged = list(zip(incoming, verdicts, strict=True))
-    again = [message for message, verdict in judged if verdict is Verdict.REUSED]
-    if again:
-        await _start_again(conn, again, since=min(message.received_at for message in incoming))
     taken_now = {
         message.key: message
-        for message, verdict in judged
+        for message, verdict in zip(incoming, verdicts, strict=True)
         if verdict is Verdict.RETRIED and message.digest != NOTHING_TAKEN
     }
     if taken_now:
@@ -99,11 +99,17 @@ def _verdict(message: Incoming, before: int) -> Verdict:
     return Verdict.RETRIED if before == NOTHING_TAKEN else Verdict.REUSED
 
 
-async def _start_again(conn: Connection, again: Sequence[Incoming], *, since: datetime) -> None:
+async def start_again(conn: Connection, again: Sequence[Incoming]) -> None:
+    """Forget everything taken of the boots of these messages, except these. In a transaction of its
+    own, so that what other writers have committed by then is forgotten too. No clock is asked: a
+    number of the old count that stayed would be receipted as one of the new.
+    """
     boots = sorted({(message.key.node_id, message.key.boot) for message in again})
-    values = {"node_id": [b[0] for b in boots], "boot": [b[1] for b in boots], "since": since}
-    await conn.execute(_SQL["start_again"], values)
-    await _insert(conn, {message.key: message for message in again}.values())
+    values = {"node_id": [b[0] for b in boots], "boot": [b[1] for b in boots]}
+    async with conn.transaction():
+        await conn.execute(_SQL["one_at_a_time"])
+        await conn.execute(_SQL["forget_boots"], values)
+        await _insert(conn, {message.key: message for message in again}.values())
 
 
 async def _insert(conn: Connection, messages: Iterable[Incoming]) -> set[Key]:

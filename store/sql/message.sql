@@ -18,12 +18,15 @@ SELECT node_id, boot, seq, digest FROM message
 JOIN unnest(%(node_id)s::text[], %(boot)s::bigint[], %(seq)s::bigint[])
     AS known (node_id, boot, seq) USING (node_id, boot, seq)
 
--- name: start_again
+-- name: one_at_a_time
+-- Two that forget would wait for each other.
+SELECT pg_advisory_xact_lock(4851007)
+
+-- name: forget_boots
 -- A node counts from the beginning in a boot it used before: its earlier numbers say nothing now.
 DELETE FROM message
 USING unnest(%(node_id)s::text[], %(boot)s::bigint[]) AS again (node_id, boot)
 WHERE message.node_id = again.node_id AND message.boot = again.boot
-  AND message.received_at < %(since)s
 
 -- name: taken_now
 -- Messages of which nothing could be taken before, and something was now.

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from store import message
 from store.message import Boot, Incoming, Key, Verdict
 from store.pool import Connection
@@ -38,12 +40,27 @@ async def test_a_node_that_counts_again_leaves_its_old_count_behind(conn: Connec
     """Reused numbers end the earlier count of that boot: it is in no receipt of the new one. What
     came with them stays, and is known from then on; other boots are untouched."""
     await message.take(conn, [said(seq) for seq in range(10)] + [said(0, boot=2)])
-    later = AT + timedelta(hours=1)
-    fresh = [said(seq, digest=9)._replace(received_at=later) for seq in (0, 10)]
+    fresh = [said(seq, digest=9) for seq in (0, 10)]
     assert await message.take(conn, fresh) == [REUSED, NEW]
+    await message.start_again(conn, fresh[:1])
     boots = [Boot("testnode1", 1), Boot("testnode1", 2)]
-    assert list((await message.ranges(conn, boots)).values()) == [[(0, 0), (10, 10)], [(0, 0)]]
-    assert await message.take(conn, fresh) == [RESENT, RESENT]
+    assert list((await message.ranges(conn, boots)).values()) == [[(0, 0)], [(0, 0)]]
+    assert await message.take(conn, fresh) == [RESENT, NEW]
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=-2), timedelta(0), timedelta(hours=2)])
+async def test_an_old_count_is_forgotten_whatever_the_clock_of_the_hub(
+    conn: Connection, step: timedelta
+) -> None:
+    """The hub's clock was set back between the two counts, or they came within one batch: no number
+    of the old one is left, which a receipt would take for one of the new."""
+    await message.take(conn, [said(seq) for seq in range(10)])
+    batch = [said(10), said(0, digest=9)]
+    batch = [one._replace(received_at=AT + step) for one in batch]
+    assert await message.take(conn, batch) == [NEW, REUSED]
+    await message.start_again(conn, batch[1:])
+    boot = Boot("testnode1", 1)
+    assert (await message.ranges(conn, [boot]))[boot] == [(0, 0)]
 
 
 async def test_what_could_not_be_taken_is_looked_at_again(conn: Connection) -> None:
