@@ -19,7 +19,7 @@ CREATE TABLE reading_day (
     PRIMARY KEY (patient_id, kind, day)
 );
 
--- An hour of minutes a row: a tenth of what a row each would take.
+-- An hour of minutes a row, because most of a row each would be its key.
 CREATE TABLE block_hour (
     patient_id bigint NOT NULL,
     device_id bigint NOT NULL,
