@@ -101,8 +101,8 @@ class Downlink:
             await _woken(self._work, max(0.0, due - loop.time()))
 
     async def _take_answers(self, conn: Connection, now: datetime) -> None:
-        taken = _FEED_PAGE
-        while taken == _FEED_PAGE:
+        taken = 1
+        while taken:
             taken = await consume(conn, now=now, limit=_FEED_PAGE)
             await conn.commit()
 
