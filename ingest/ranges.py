@@ -2,14 +2,23 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from typing import Final
 
 Range = tuple[int, int]
 
+# A count with a hole at every other number would grow for ever. What is left out is not said to
+# have been taken; who asks for it again puts it in again.
+_MOST: Final = 512
+
 
 class Ranges:
-    """A set of natural numbers kept as ascending ranges, both ends included."""
+    """A set of natural numbers kept as ascending ranges, both ends included.
 
-    def __init__(self, ranges: Iterable[Range] = ()) -> None:
+    Of more than `most` ranges it keeps the first and those around the number added last.
+    """
+
+    def __init__(self, ranges: Iterable[Range] = (), *, most: int = _MOST) -> None:
+        self._most = most
         self._lows: list[int] = []
         self._highs: list[int] = []
         for low, high in ranges:
@@ -29,6 +38,16 @@ class Ranges:
             low, high = min(low, self._lows[first]), max(high, self._highs[last - 1])
         self._lows[first:last] = [low]
         self._highs[first:last] = [high]
+        if len(self._lows) > 2 * self._most:
+            self._leave_out(first)
+
+    def _leave_out(self, around: int) -> None:
+        since = max(1, min(around - self._most // 2, len(self._lows) - self._most))
+        for ends in (self._lows, self._highs):
+            ends[:] = ends[:1] + ends[since : since + self._most]
+
+    def __len__(self) -> int:
+        return len(self._lows)
 
     def __contains__(self, number: int) -> bool:
         at = bisect_right(self._lows, number) - 1

@@ -27,6 +27,10 @@ _ALSO = 64
 _ASKED = 1000
 _TRACKED = 20_000
 _BOOTS = 10
+# Of one node, however often it says that it has started.
+_BOOTS_KEPT = 100
+# Counts read from the database at once: all of a province's at a start would take too long.
+_LOADED_AT_ONCE = 50
 
 
 class _Count:
@@ -62,6 +66,7 @@ class Receipts:
         self._every_s = every_s
         self._health = health
         self._counts: dict[tuple[str, int], _Count] = {}
+        self._boots: defaultdict[str, set[int]] = defaultdict(set)
         self._waiting: dict[Boot, _Count] = {}
         self._sent_at: dict[str, float] = {}
         self._wake = asyncio.Event()
@@ -75,7 +80,7 @@ class Receipts:
             if outcome.recounts and outcome.entry.key is not None
         }
         for boot in recounted:
-            self._forget(Boot(*boot))
+            self._forget(boot)
         for outcome in outcomes:
             key = outcome.entry.key
             if key is None or (not outcome.recounts and key[:2] in recounted):
@@ -115,32 +120,49 @@ class Receipts:
         self._waiting[count.boot] = count
 
     def _count(self, boot: Boot, *, asked: bool) -> _Count | None:
+        """None: nobody asks, or the node has too many boots waiting; it asks again."""
         count = self._counts.get(boot)
-        if count is None and asked:
-            if len(self._counts) >= _TRACKED:
-                self._forget_the_settled()
-            count = self._counts[boot] = _Count(boot)
+        if count is not None or not asked:
+            return count
+        if len(self._counts) >= _TRACKED:
+            self._forget_settled(list(self._counts))
+        if len(self._boots[boot.node_id]) >= _BOOTS_KEPT:
+            self._forget_settled([(boot.node_id, other) for other in self._boots[boot.node_id]])
+            if len(self._boots[boot.node_id]) >= _BOOTS_KEPT:
+                return None
+        self._boots[boot.node_id].add(boot.boot)
+        count = self._counts[boot] = _Count(boot)
         return count
 
-    def _forget(self, boot: Boot) -> None:
+    def _forget(self, boot: tuple[str, int]) -> None:
         """What was taken of an earlier count says nothing of the one that has begun."""
+        node_id, number = boot
         self._counts.pop(boot, None)
-        self._waiting.pop(boot, None)
+        self._waiting.pop(Boot(*boot), None)
+        boots = self._boots[node_id]
+        boots.discard(number)
+        if not boots:
+            del self._boots[node_id]
 
-    def _forget_the_settled(self) -> None:
-        self._counts = dict[tuple[str, int], _Count](self._waiting.items())
+    def _forget_settled(self, boots: Sequence[tuple[str, int]]) -> None:
+        for boot in boots:
+            if boot not in self._waiting:
+                self._forget(boot)
 
     async def run(self) -> None:
         """Send what is due, until cancelled."""
         while True:
             await self._wait()
             due = self._due()
-            unknown = {b: self._waiting[b] for b in due if not self._waiting[b].loaded}
-            if unknown and not await self._load(unknown):
+            unknown = [boot for boot in due if not self._waiting[boot].loaded]
+            some = {boot: self._waiting[boot] for boot in unknown[:_LOADED_AT_ONCE]}
+            if some and not await self._load(some):
                 await asyncio.sleep(self._every_s)
                 continue
             for boot in due:
                 self._say(boot)
+            if len(unknown) > len(some):
+                self._wake.set()  # the others, without a pause
 
     async def _wait(self) -> None:
         try:

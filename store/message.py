@@ -19,6 +19,7 @@ from store.pool import Connection
 _SQL = queries("message")
 
 KEPT_DAYS: Final = 60
+MOST_RANGES: Final = 500
 
 
 class Key(NamedTuple):
@@ -171,10 +172,11 @@ async def known(conn: Connection, keys: Sequence[Key]) -> set[Key]:
 
 
 async def ranges(conn: Connection, boots: Sequence[Boot]) -> dict[Boot, list[tuple[int, int]]]:
-    """Everything taken of these boots as ascending, unbroken ranges, both ends included."""
+    """Everything taken of these boots as ascending, unbroken ranges, both ends included; of more
+    than `MOST_RANGES` in a boot the first and the latest."""
     found: dict[Boot, list[tuple[int, int]]] = {boot: [] for boot in boots}
     values = {"node_id": [b.node_id for b in boots], "boot": [b.boot for b in boots]}
-    cursor = await conn.execute(_SQL["ranges"], values)
+    cursor = await conn.execute(_SQL["ranges"], values | {"most": MOST_RANGES})
     for node_id, boot, low, high in await cursor.fetchall():
         found[Boot(node_id, boot)].append((low, high))
     return found

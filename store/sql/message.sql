@@ -36,15 +36,19 @@ FROM unnest(%(node_id)s::text[], %(boot)s::bigint[], %(seq)s::bigint[], %(digest
 WHERE (message.node_id, message.boot, message.seq) = (now.node_id, now.boot, now.seq)
 
 -- name: ranges
--- Everything taken of these boots, as unbroken ranges.
-SELECT node_id, boot, min(seq), max(seq)
-FROM (SELECT node_id, boot, seq,
-             seq - row_number() OVER (PARTITION BY node_id, boot ORDER BY seq) AS island
-      FROM message
-      JOIN unnest(%(node_id)s::text[], %(boot)s::bigint[]) AS wanted (node_id, boot)
-          USING (node_id, boot)) AS numbered
-GROUP BY node_id, boot, island
-ORDER BY node_id, boot, min(seq)
+-- Everything taken of these boots, as unbroken ranges; of very many the first and the latest.
+SELECT node_id, boot, low, high
+FROM (SELECT node_id, boot, min(seq) AS low, max(seq) AS high,
+             row_number() OVER (PARTITION BY node_id, boot ORDER BY island) AS nth,
+             row_number() OVER (PARTITION BY node_id, boot ORDER BY island DESC) AS nth_latest
+      FROM (SELECT node_id, boot, seq,
+                   seq - row_number() OVER (PARTITION BY node_id, boot ORDER BY seq) AS island
+            FROM message
+            JOIN unnest(%(node_id)s::text[], %(boot)s::bigint[]) AS wanted (node_id, boot)
+                USING (node_id, boot)) AS numbered
+      GROUP BY node_id, boot, island) AS islands
+WHERE nth = 1 OR nth_latest <= %(most)s
+ORDER BY node_id, boot, low
 
 -- name: prune
 -- Identities older than any device keeps a message.
