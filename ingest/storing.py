@@ -27,6 +27,7 @@ from ingest.usual import Usual
 from ingest.write import write
 from runtime.backoff import full_jitter
 from store import message, node_state
+from store.block import months_of
 from store.copying import TakenError
 from store.failure import ClashError, ExhaustedError, UnavailableError, UnstorableError
 from store.line import Line
@@ -252,8 +253,8 @@ async def make_room(line: Line, partitions: Partitions, entries: Sequence[Entry]
     readings = partitions.missing(
         "reading", (row.measured_at for entry in entries for row in entry.readings)
     )
-    blocks = partitions.missing(
-        "block", (row.start_at for entry in entries for row in entry.blocks)
+    blocks = partitions.absent(
+        "block", {month for entry in entries for row in entry.blocks for month in months_of(row)}
     )
     if not readings and not blocks:
         return

@@ -8,6 +8,7 @@ what goes this way, and a test compares the two.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -20,9 +21,11 @@ from ingest.ways import Shape, Way
 from store import copying, message
 from store.feed_columns import BlockColumns, ReadingColumns, Said
 from store.message import Key
+from store.overlap import REACH
 
 _EPOCH_US: Final = copying.EPOCH_MS * 1000
 _UNSAID: Final = "other"
+_REACH_MS: Final = REACH // timedelta(milliseconds=1)
 
 Plan = list[tuple[Any, Shape]]
 
@@ -171,8 +174,15 @@ def _plan(obs: Any, way: Way) -> Plan | None:
             return None
         if offsets and len(offsets) > 1 and not _together(offsets, base, shape):
             return None
+        if offsets is None and series.dt * _length(series) > _REACH_MS:
+            return None
         plan.append((series, shape))
     return plan
+
+
+def _length(series: Any) -> int:
+    """Of its first part, which all have."""
+    return len(series.y if series.y is not None else series.columns(series.c)[0])
 
 
 def _together(offsets: Sequence[int], base: int, shape: Shape) -> bool:

@@ -48,7 +48,8 @@ async def write(conn: Connection, entries: Sequence[Entry]) -> list[Outcome]:
     aside: Remarks = defaultdict(list)
     news: Counter[int] = Counter()
     items = await _write_readings(conn, fresh, conflicts, news)
-    items += await _write_blocks(conn, fresh, aside, news)
+    blocks = await _write_blocks(conn, fresh, aside, news)
+    items += map(_block_item, blocks)
     await _write_chunks(conn, fresh, aside, news)
     events = await _write_events(conn, entries, items)
     items += await _write_states(conn, fresh, news)
@@ -59,6 +60,7 @@ async def write(conn: Connection, entries: Sequence[Entry]) -> list[Outcome]:
         conn, [row for n, entry in fresh.items() for row in reject_rows(entry, aside[n])]
     )
     await feed.append(conn, FEED, items)
+    await block.alone(conn, blocks)
     reused = {n for n, verdict in verdicts.items() if verdict is Verdict.REUSED}
     return [
         Outcome(
@@ -147,7 +149,7 @@ def _reading_item(row: ReadingRow, change: Change) -> feed.ReadingItem:
 
 async def _write_blocks(
     conn: Connection, fresh: Batch, aside: Remarks, news: Counter[int]
-) -> list[feed.FeedItem]:
+) -> list[BlockRow]:
     rows = [
         (n, row, series)
         for n, entry in fresh.items()
@@ -159,7 +161,7 @@ async def _write_blocks(
         got = f"{row.kind} {row.start_at.isoformat()}"
         aside[n].append(defect(VALUE_CONFLICTS, pointer(["ser", series]), got=got))
     news.update(rows[at][0] for at in written.inserted)
-    return [_block_item(rows[at][1]) for at in written.inserted]
+    return [row for _, row in written.stored]
 
 
 async def _write_chunks(conn: Connection, fresh: Batch, aside: Remarks, news: Counter[int]) -> None:

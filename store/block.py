@@ -1,14 +1,18 @@
-"""Blocks: dense series with a regular step, one row a column, idempotent by their identity."""
+"""Blocks: dense series with a regular step, one row a column; each sample is there once."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from store import overlap
+from store.failure import UnavailableError
 from store.named import queries
-from store.partition import month_of
+from store.overlap import Held, Series
+from store.partition import Month, month_of
 from store.pool import Connection
 
 _SQL = queries("block")
@@ -41,76 +45,110 @@ class BlockRow(Struct, frozen=True, kw_only=True):
     received_at: datetime
 
 
-class Written(NamedTuple):
-    """Places in the batch: what was new, and what found its identity taken by other samples."""
+class Written(Struct, frozen=True):
+    """What was stored of a batch, by place in it: a row, or the pieces of it that were new. And the
+    places of rows that contradict samples that were there."""
 
-    inserted: list[int]
+    stored: list[tuple[int, BlockRow]]
     differing: list[int]
+
+    @property
+    def inserted(self) -> list[int]:
+        """The places of rows of which something was new."""
+        return sorted({n for n, _ in self.stored})
 
 
 async def write(conn: Connection, rows: Sequence[BlockRow]) -> Written:
-    """Write a batch; duplicates change nothing. Part of a transaction.
+    """Write what is new of a batch; duplicates change nothing. Part of a transaction, at whose end
+    `alone` is to be asked.
 
-    The months of the rows must be there (store.partition).
+    The months of the rows must be there, to the end of each (store.partition).
     """
+    stored: list[tuple[int, BlockRow]] = []
+    differing: set[int] = set()
+    waiting = list(enumerate(rows))
+    if waiting:
+        await conn.execute(_SQL["incoming"])
+    while waiting:
+        pieces = _cut(waiting, await _near(conn, [row for _, row in waiting]), differing)
+        if not pieces:
+            break
+        new = await _insert(conn, [piece for _, piece in pieces])
+        stored += [pieces[at] for at in new]
+        # Another writer took the identity at this moment: look again at what it stored.
+        waiting = [piece for at, piece in enumerate(pieces) if at not in new]
+        if waiting:
+            await conn.execute(_SQL["clear"])
+    return Written(stored, sorted(differing))
+
+
+async def alone(conn: Connection, stored: Sequence[BlockRow]) -> None:
+    """Make sure that no other transaction stored samples of the same instants meanwhile. To be
+    asked under the feed's lock, when everybody else has committed. Raises UnavailableError."""
+    for row, found in zip(stored, await _near(conn, stored), strict=True):
+        if any(_others(row, held) for held in found):
+            raise UnavailableError("somebody stored the same samples at this moment")
+
+
+def _others(row: BlockRow, held: Held) -> bool:
+    own = held.start_at == row.start_at
+    return not own and next(overlap.shared(row, held), None) is not None
+
+
+def months_of(row: BlockRow) -> set[Month]:
+    """Those a row, or a piece of it, may begin in."""
+    months = {month_of(row.start_at)}
+    while max(months) < month_of(overlap.end_of(row)):
+        months.add(max(months).following)
+    return months
+
+
+def _cut(
+    waiting: Sequence[tuple[int, BlockRow]], near: Sequence[list[Held]], differing: set[int]
+) -> list[tuple[int, BlockRow]]:
+    """What is new, by place; and note what contradicts."""
+    made: dict[tuple[int, str, int], Series] = defaultdict(Series)
+    pieces = []
+    for (n, row), held in zip(waiting, near, strict=True):
+        series = made[row.device_id, row.kind, row.part]
+        new = overlap.cut(row, [*held, *series.near(row)])
+        differing.update([n] if new.differs else [])
+        for piece in new.pieces:
+            series.add(piece)
+            pieces.append((n, piece))
+    return pieces
+
+
+async def _near(conn: Connection, rows: Sequence[BlockRow]) -> list[list[Held]]:
+    """What is there around the time of each row."""
     if not rows:
-        return Written([], [])
-    await conn.execute(_SQL["incoming"])
+        return []
+    wanted = {
+        "device_id": [row.device_id for row in rows],
+        "kind": [row.kind for row in rows],
+        "part": [row.part for row in rows],
+        "first": [row.start_at for row in rows],
+        "last": [overlap.end_of(row) for row in rows],
+        "reach": overlap.REACH,
+    }
+    found: list[list[Held]] = [[] for _ in rows]
+    for n, *held in await (await conn.execute(_SQL["near"], wanted)).fetchall():
+        found[n].append(Held(*held))
+    return found
+
+
+async def _insert(conn: Connection, rows: Sequence[BlockRow]) -> set[int]:
+    """Those whose identity was not taken."""
     async with conn.cursor() as cursor, cursor.copy(_SQL["copy"]) as copy:
         copy.set_types(_TYPES)
         for n, row in enumerate(rows):
             await copy.write_row(_as_copied(n, row))
-    inserted = await conn.execute(_SQL["insert"])
-    if inserted.rowcount == len(rows):
-        return Written(list(range(len(rows))), [])
-    new = set(await inserted.fetchall())
-    places = []
-    for n, row in enumerate(rows):
-        identity = (row.device_id, row.kind, row.start_at, row.part)
-        if identity in new:
-            new.discard(identity)
-            places.append(n)
-    differing = await (await conn.execute(_SQL["differing"])).fetchall()
-    if not differing:
-        return Written(places, [])
-    return await _settle(conn, rows, places, differing)
-
-
-async def _settle(
-    conn: Connection,
-    rows: Sequence[BlockRow],
-    inserted: list[int],
-    differing: Sequence[tuple[int, int | None]],
-) -> Written:
-    """The same series cut elsewhere is no contradiction: what is there already is a duplicate, and
-    what it goes on with becomes a block of its own, in the same month."""
-    tails: dict[int, BlockRow] = {}
-    others = []
-    for n, held in differing:
-        row = rows[n]
-        if held is None:
-            others.append(n)
-        elif held < len(row.samples):
-            tail = _tail(row, held)
-            same_month = month_of(tail.start_at) == month_of(row.start_at)
-            tails.update({n: tail} if same_month else {})
-            others.extend([] if same_month else [n])
-    if tails:
-        await conn.execute(_SQL["clear"])
-        written = await write(conn, list(tails.values()))
-        places = list(tails)
-        inserted = sorted({*inserted, *(places[at] for at in written.inserted)})
-        others += [places[at] for at in written.differing]
-    return Written(inserted, sorted(others))
-
-
-def _tail(row: BlockRow, held: int) -> BlockRow:
-    return msgspec.structs.replace(
-        row,
-        start_at=row.start_at + timedelta(milliseconds=held * row.step_ms),
-        samples=row.samples[held:],
-        quality=None if row.quality is None else row.quality[held:],
-    )
+    cursor = await conn.execute(_SQL["insert"])
+    if cursor.rowcount == len(rows):
+        return set(range(len(rows)))
+    new = set(await cursor.fetchall())
+    identities = enumerate((row.device_id, row.kind, row.start_at, row.part) for row in rows)
+    return {n for n, identity in identities if identity in new}
 
 
 def _as_copied(n: int, r: BlockRow) -> tuple[object, ...]:

@@ -13,8 +13,10 @@ import msgspec
 
 from contract.instants import from_millis
 from store import copying
+from store.copying import TakenError
 from store.feed_columns import BlockColumns, Said
 from store.named import queries
+from store.overlap import REACH
 from store.pool import Connection
 
 _SQL: Final = queries("block_copy")
@@ -88,15 +90,40 @@ def _with_gaps(samples: Sequence[float | None]) -> bytes:
 
 
 async def known(conn: Connection, columns: BlockColumns) -> set[int]:
-    """Which of these, by place, are stored already, or say again what one before them said."""
+    """Which of these, by place, say again what one before them said, or may have samples that are
+    stored already."""
+    rows = await (await conn.execute(_SQL["known"], _wanted(columns))).fetchall()
+    return {int(n) for (n,) in rows} | await _overlapping(conn, columns)
+
+
+async def alone(conn: Connection, columns: BlockColumns) -> None:
+    """Make sure that none of these, which this transaction stored, has samples at instants of
+    another block. To be asked under the feed's lock, when everybody else has committed.
+
+    Raises TakenError, now and then also without cause.
+    """
+    if columns.which and await _overlapping(conn, columns):
+        raise TakenError
+
+
+async def _overlapping(conn: Connection, columns: BlockColumns) -> set[int]:
+    ends = zip(columns.at, columns.step, columns.samples, strict=True)
+    wanted = _wanted(columns) | {
+        "until": [from_millis(at + step * (samples - 1)) for at, step, samples in ends],
+        "step": columns.step,
+        "reach": REACH,
+    }
+    return {int(n) for (n,) in await (await conn.execute(_SQL["overlapping"], wanted)).fetchall()}
+
+
+def _wanted(columns: BlockColumns) -> dict[str, Any]:
     said = [columns.of[which] for which in columns.which]
-    wanted = {
+    return {
         "device_id": [one.device_id for one in said],
         "kind": [one.kind for one in said],
         "at": [from_millis(at) for at in columns.at],
         "part": columns.part,
     }
-    return {int(n) for (n,) in await (await conn.execute(_SQL["known"], wanted)).fetchall()}
 
 
 async def copy(conn: Connection, rows: list[bytes]) -> None:

@@ -52,7 +52,10 @@ class Partitions:
 
     def missing(self, parent: Series, instants: Iterable[datetime]) -> set[Month]:
         """The months of these instants that were not seen yet."""
-        months = {month_of(at) for at in instants}
+        return self.absent(parent, {month_of(at) for at in instants})
+
+    def absent(self, parent: Series, months: Iterable[Month]) -> set[Month]:
+        """Those of these months that were not seen yet."""
         return {month for month in months if (parent, month) not in self._known}
 
     async def ensure(self, conn: Connection, parent: Series, months: Iterable[Month]) -> None:

@@ -6,12 +6,11 @@ kept beside and shown, never dropped in silence.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from store.block import Written
 from store.named import queries
 from store.pool import Connection
 
@@ -42,6 +41,13 @@ class ChunkRow(Struct, frozen=True, kw_only=True):
     boot: int
     seq: int
     received_at: datetime
+
+
+class Written(NamedTuple):
+    """Places in the batch: what was new, and what found its identity taken by other samples."""
+
+    inserted: list[int]
+    differing: list[int]
 
 
 async def write(conn: Connection, rows: Sequence[ChunkRow]) -> Written:

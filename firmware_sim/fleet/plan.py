@@ -13,6 +13,8 @@ TENFOLD: Final = 10
 _SALT_SORT: Final = 11
 _SALT_TWIST: Final = 12
 _SALT_WAY: Final = 13
+# With shorter steps blocks that overlap would run out of instants of their own.
+_PHASES: Final = 16
 _LATEST: Final = 5
 _LEAST_SHARE: Final = 0.02  # a ramp that began at nothing would never begin
 
@@ -50,7 +52,9 @@ class Plan:
         self._mischief = mischief
         self._badly = mischief.malformed + mischief.tenfold + mischief.late > 0
         self._records = records
+        self._step_ms = block_step_ms
         self._span_ms = (SAMPLES - 1) * block_step_ms
+        self._blocks = 0
         self._last: dict[Sort, int] = {}
         self._plain: tuple[int, int] | None = None
         self._count = 0
@@ -87,7 +91,7 @@ class Plan:
         if sort == "batch":
             return Message(seq, sort, self._later(sort, planned_ms, 0 if self._records else BATCH))
         if sort == "block":
-            return Message(seq, sort, self._later(sort, planned_ms - self._span_ms, 1))
+            return Message(seq, sort, self._block_from(planned_ms - self._span_ms))
         return Message(seq, sort, planned_ms)
 
     def _sort(self) -> Sort:
@@ -116,6 +120,17 @@ class Plan:
             _chosen(self._twists, share_of(after(after(self._chance, self._count), _SALT_TWIST)))
             or ""
         )
+
+    def _block_from(self, planned_ms: int) -> int:
+        """Blocks that happen to lie over each other have no instant in common: none of their
+        samples is said twice."""
+        self._blocks += 1
+        if self._step_ms < _PHASES:
+            return self._later("block", planned_ms, self._span_ms + self._step_ms)
+        t = self._later("block", planned_ms, 1)
+        t += (self._blocks - t) % self._step_ms
+        self._last["block"] = t
+        return t
 
     def _later(self, sort: Sort, planned_ms: int, gap_ms: int) -> int:
         """The planned time, or the next one that gives readings an identity of their own."""

@@ -23,23 +23,25 @@ ON CONFLICT DO NOTHING
 RETURNING device_id, kind, start_at, part
 
 -- name: clear
--- Before another batch in the same transaction.
+-- It may hold what this transaction put there before.
 TRUNCATE incoming_block
 
--- name: differing
--- Blocks whose identity is taken by other samples; and, where one goes on where the other ends, how
--- many samples are there already. One by one, which a month in TimescaleDB's columns needs: a join
--- would open all of it.
-SELECT i.n, CASE
-    WHEN (i.step_ms, i.flags, i.who) IS NOT DISTINCT FROM (b.step_ms, b.flags, b.who)
-     AND i.samples[:least(cardinality(i.samples), cardinality(b.samples))]
-       = b.samples[:least(cardinality(i.samples), cardinality(b.samples))]
-    THEN cardinality(b.samples) END
-FROM incoming_block AS i
+-- name: near
+-- What is there around the time of each row: whatever begins within it, and, of the sixteen that
+-- begin before it, what reaches into it. One by one, which a month in TimescaleDB's columns needs:
+-- a join would open all of it.
+SELECT i.n - 1, b.start_at, b.step_ms, b.samples, b.flags, b.who, b.clock::text
+FROM unnest(%(device_id)s::bigint[], %(kind)s::text[], %(part)s::smallint[],
+            %(first)s::timestamptz[], %(last)s::timestamptz[])
+    WITH ORDINALITY AS i (device_id, kind, part, first, last, n)
 CROSS JOIN LATERAL (
-    SELECT * FROM block AS b
-    WHERE (b.device_id, b.kind, b.start_at, b.part) = (i.device_id, i.kind, i.start_at, i.part)
-    OFFSET 0) AS b
-WHERE (i.step_ms, i.samples, i.flags, i.who)
-      IS DISTINCT FROM (b.step_ms, b.samples, b.flags, b.who)
-ORDER BY i.n
+    (SELECT * FROM block AS within
+     WHERE within.device_id = i.device_id AND within.kind = i.kind AND within.part = i.part
+       AND within.start_at >= i.first AND within.start_at <= i.last OFFSET 0)
+    UNION ALL
+    (SELECT * FROM block AS before
+     WHERE before.device_id = i.device_id AND before.kind = i.kind AND before.part = i.part
+       AND before.start_at < i.first AND before.start_at >= i.first - %(reach)s::interval
+     ORDER BY before.start_at DESC LIMIT 16)) AS b
+WHERE b.start_at >= i.first
+   OR b.start_at + (cardinality(b.samples) - 1) * b.step_ms * interval '1 ms' >= i.first

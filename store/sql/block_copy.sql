@@ -17,3 +17,18 @@ WHERE nth > 1 OR EXISTS (SELECT FROM block AS b
                          WHERE (b.device_id, b.kind, b.start_at, b.part)
                              = (incoming.device_id, incoming.kind, incoming.start_at,
                                 incoming.part))
+
+-- name: overlapping
+-- The places of those in whose time another block has a sample, where its steps can meet theirs.
+SELECT i.n - 1
+FROM unnest(%(device_id)s::bigint[], %(kind)s::text[], %(part)s::smallint[], %(at)s::timestamptz[],
+            %(until)s::timestamptz[], %(step)s::integer[])
+    WITH ORDINALITY AS i (device_id, kind, part, at, until, step, n)
+CROSS JOIN LATERAL (
+    SELECT start_at, step_ms, cardinality(samples) AS samples, clock FROM block
+    WHERE block.device_id = i.device_id AND block.kind = i.kind AND block.part = i.part
+      AND block.start_at <= i.until AND block.start_at >= i.at - %(reach)s::interval
+    ORDER BY block.start_at DESC LIMIT 4) AS b
+WHERE b.start_at <> i.at AND b.clock <> 'untrusted'
+  AND b.start_at + (b.samples - 1) * b.step_ms * interval '1 ms' >= i.at
+  AND extract(epoch FROM b.start_at - i.at)::numeric * 1000 %% gcd(b.step_ms, i.step) = 0

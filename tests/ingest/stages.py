@@ -11,6 +11,8 @@ from ingest.identify import Identifier
 from ingest.mqtt_session import Arrival
 from ingest.validate import validate
 from ingest.write import write
+from store.block import months_of
+from store.failure import UnavailableError
 from store.line import Line
 from store.partition import Partitions
 from tests.ingest.conftest import NODE
@@ -51,14 +53,17 @@ class _Line:
         arrivals = [Arrival(f"hh/1/up/{NODE}/{c.kind}", c.payload, c.at) for c in batch]
         entries = await self._identifier.identify([validate(decode(a)) for a in arrivals])
         readings = [row.measured_at for entry in entries for row in entry.readings]
-        blocks = [row.start_at for entry in entries for row in entry.blocks]
+        blocks = [month for entry in entries for row in entry.blocks for month in months_of(row)]
         async with self._line.transaction() as conn:
             await self._partitions.ensure(
                 conn, "reading", self._partitions.missing("reading", readings)
             )
-            await self._partitions.ensure(conn, "block", self._partitions.missing("block", blocks))
-        async with self._line.transaction() as conn:
-            await write(conn, entries)
+            await self._partitions.ensure(conn, "block", self._partitions.absent("block", blocks))
+        while True:
+            with contextlib.suppress(UnavailableError):
+                async with self._line.transaction() as conn:
+                    await write(conn, entries)
+                return
 
     async def aclose(self) -> None:
         """Close its connection."""

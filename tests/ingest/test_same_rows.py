@@ -58,9 +58,9 @@ def wrong_clock(t: int | None, up: int | None, sys: int) -> Said:
     return Said("obs", {"t": t, "up": up, "clk": None if t else "none", "ser": [series]})
 
 
-def oximetry(minute: int, values: list[float | None], who: str | None) -> Said:
-    """A dense series that may overlap others or contradict them."""
-    series: dict[str, Any] = {"k": "spo2", "dev": "cuff1", "dt": 30_000, "y": values}
+def oximetry(minute: int, step: int, values: list[float | None], who: str | None) -> Said:
+    """A dense series that may overlap others or contradict them, also in other steps."""
+    series: dict[str, Any] = {"k": "spo2", "dev": "cuff1", "dt": step, "y": values}
     series |= {"who": who} if who else {}
     return Said("obs", {"t": BASE + minute * MINUTE, "ser": [series]})
 
@@ -84,6 +84,7 @@ MESSAGES = st.lists(
     | st.builds(
         oximetry,
         st.integers(0, 3),
+        st.sampled_from([30_000, 30_000, 30_000, 60_000, 45_000]),
         st.lists(st.sampled_from([None, 96.5, 97]), min_size=1, max_size=5).filter(any),
         WHO,
     )
@@ -140,22 +141,25 @@ async def readings(conn: Connection) -> dict[Any, Any]:
     return dict(kept)
 
 
-async def blocks(conn: Connection, said: Sequence[Said]) -> set[Any]:
-    """Every sample that was said of an instant, stored or kept as a reject: which of two series
-    that overlap is stored, and where it is cut, depends on which came first."""
-    kept = set()
+async def blocks(conn: Connection, said: Sequence[Said]) -> dict[int, set[Any]]:
+    """What was said of each instant, stored or kept as a reject: the first to come is stored, once,
+    and where series are cut depends on which came first."""
+    kept: dict[int, set[Any]] = {}
     for start_at, step, samples, who in await found(
         conn, "SELECT start_at, step_ms, samples, who FROM block"
     ):
         start = round(start_at.timestamp() * 1000)
-        kept |= {(start + n * step, value, who) for n, value in enumerate(samples)}
+        for n, value in enumerate(samples):
+            assert start + n * step not in kept, "stored twice"
+            kept[start + n * step] = {(value, who)}
     refused = "SELECT seq FROM reject WHERE code = 'W3301' AND path LIKE '/ser/%'"
     for (seq,) in await found(conn, refused):
         series = said[seq].body["ser"][0]
         if "dt" in series:
             start, step = said[seq].body["t"], series["dt"]
             who = "?" if series.get("who") == "grandma" else series.get("who")
-            kept |= {(start + n * step, value, who) for n, value in enumerate(series["y"])}
+            for n, value in enumerate(series["y"]):
+                kept[start + n * step].add((value, who))  # something is stored of each
     return kept
 
 

@@ -60,7 +60,8 @@ def series(draw: Any) -> dict[str, Any]:
 @st.composite
 def messages(draw: Any) -> bytes:
     """A batch of measurements under one of a few numbers."""
-    body = {"v": 0, "boot": draw(st.integers(1, 2)), "seq": draw(st.integers(0, 9)), "t": BASE}
+    body = {"v": 0, "boot": draw(st.integers(1, 2)), "seq": draw(st.integers(0, 9))}
+    body["t"] = BASE + draw(st.sampled_from([0, 0, 1000]))  # so that dense series overlap
     body |= draw(st.sampled_from([{"clk": "ntp"}, {}, {"clk": "ntp", "rc": 1}]))
     body["ser"] = [series(draw) for _ in range(draw(st.integers(1, 2)))]
     return json.dumps(body).encode()

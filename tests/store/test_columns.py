@@ -52,12 +52,13 @@ async def test_late_rows_find_their_place(timescaledb: str, conn: Connection) ->
 async def test_blocks_too(timescaledb: str, conn: Connection) -> None:
     """The same dense series again is a duplicate, other samples under its identity are told."""
     for rows, expected in (
-        ([block_row()], block.Written([0], [])),
-        ([block_row()], block.Written([], [])),
-        ([block_row(samples=[1.0]), block_row(part=1)], block.Written([1], [0])),
+        ([block_row()], ([0], [])),
+        ([block_row()], ([], [])),
+        ([block_row(samples=[1.0]), block_row(part=1)], ([1], [0])),
     ):
         async with conn.transaction():
-            assert await block.write(conn, rows) == expected
+            written = await block.write(conn, rows)
+        assert (written.inserted, written.differing) == expected
         await in_columns(conn)
     (count,) = await (await conn.execute("SELECT count(*) FROM block")).fetchone() or (0,)
     assert count == 2
