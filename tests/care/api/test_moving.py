@@ -2,14 +2,14 @@
 
 import asyncio
 import random
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import msgspec
 from psycopg import AsyncConnection
 
 from runtime.clock import ManualClock
-from store import block, device, feed, reading
+from store import aggregate, block, device, feed, reading
 from store.block import BlockRow
 from store.feed import BlockItem, ReadingItem
 from store.partition import Partitions, month_of
@@ -173,3 +173,47 @@ async def test_a_correction_that_comes_meanwhile_is_not_lost(
     cursor = await conn.execute("SELECT reason, count(*) FROM reading_history GROUP BY 1")
     assert dict(await cursor.fetchall()) == {"corrected": 12, "reassigned": 12}
     assert (await told(conn, ReadingItem)).count(("reassigned", li)) == 12
+
+
+async def aggregated(conn: Connection, *patients: int) -> list[tuple[int, int]]:
+    """By patient: how many readings their days count, and how many samples their minutes."""
+    async with conn.transaction():
+        await aggregate.begin(conn)
+    for step in (aggregate.advance_again, aggregate.advance, aggregate.refresh_days, hours):
+        while await step(conn):
+            pass
+    ever = {"since": date(2020, 1, 1), "until": date(2100, 1, 1)}
+    always = {name: datetime.combine(day, time(0), UTC) for name, day in ever.items()}
+    counted = []
+    for patient in patients:
+        days = await aggregate.days(conn, patient_id=patient, kind="bp", **ever)
+        minutes = await aggregate.minutes(conn, patient_id=patient, kind="spo2", **always)
+        counted.append((sum(d.n for d in days), sum(m.n for m in minutes)))
+    return counted
+
+
+async def hours(conn: Connection) -> int:
+    """The hours that are due."""
+    return await aggregate.refresh_hours(conn, kept_since=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+async def test_days_and_minutes_follow_what_is_moved(
+    api: Caller, conn: Connection, village: Village, measured: Measured, clock: ManualClock
+) -> None:
+    """What a person moves leaves the aggregates of the one and comes into those of the other; and
+    back, undone; and into nobody's, set aside."""
+    zhang, li = village.patients["zhang"], village.patients["li"]
+    await measured.store(*[await measured.row(60 * n, 150.0 + n, 90.0) for n in range(4)])
+    await a_block(conn, village, clock)
+    assert await aggregated(conn, zhang, li) == [(4, 2), (0, 0)]
+    span = {
+        "node": village.nodes["zhang"],
+        "device": "cuff1",
+        "since": (clock.now() - timedelta(minutes=130)).isoformat(),
+        "until": (clock.now() + timedelta(minutes=1)).isoformat(),
+    }
+    move = f"/api/patients/{zhang}/readings/move"
+    deed = (await api.post("nurse", move, {"span": span, "to": li})).json()
+    assert await aggregated(conn, zhang, li) == [(1, 0), (3, 2)]
+    await api.post("nurse", f"/api/reassignments/{deed['id']}/undo", {})
+    assert await aggregated(conn, zhang, li) == [(4, 2), (0, 0)]
