@@ -103,7 +103,7 @@ class SimulatedNode:
         await self.heard("status", lambda status: status.s == "ready", timeout_s=timeout_s)
 
     async def heard(
-        self, kind: str, wanted: Callable[[Any], bool] = lambda _: True, *, timeout_s: float = 10.0
+        self, kind: str, wanted: Callable[[Any], bool] = lambda _: True, *, timeout_s: float = 60.0
     ) -> Any:
         """The first message of a kind that is wanted, also one that came before."""
         async with asyncio.timeout(timeout_s):

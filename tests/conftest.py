@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 pytest_plugins = [
+    "tests.fixtures.fix_leftovers",
     "tests.fixtures.fix_clock",
     "tests.fixtures.fix_database",
     "tests.fixtures.fix_broker",

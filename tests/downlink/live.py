@@ -76,7 +76,7 @@ class Process:
         """Send a signal and wait; the exit code."""
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(10)
+        return self._process.wait(60)
 
 
 @asynccontextmanager
@@ -86,7 +86,7 @@ async def device(broker: LiveBroker, **more: Any) -> AsyncIterator[SimulatedNode
         yield node
 
 
-async def until(check: Callable[[], Awaitable[Any]], seconds: float = 30.0) -> Any:
+async def until(check: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
     """Wait for something the database will say."""
     async with asyncio.timeout(seconds):
         while not (found := await check()):  # noqa: ASYNC110 - the change is in a database

@@ -154,11 +154,11 @@ async def test_a_wish_reaches_the_device_and_is_kept_for_it(
     """Published within two seconds, once, and retained for whoever connects later."""
     async with running(fast(database_url, broker)), device(broker) as node:
         await want(conn, now(), volume=40)
-        first = await node.heard("config", timeout_s=4.0)
+        first = await node.heard("config")
         assert first == Config(v=0, rev=1, set={"volume": 40})
         await until(lambda: one(conn, "SELECT true FROM node_config WHERE published_revision = 1"))
         await want(conn, now(), lang="en")
-        await node.heard("config", lambda m: m.rev == 2, timeout_s=4.0)
+        await node.heard("config", lambda m: m.rev == 2)
         assert [message.rev for message in configs(node)] == [1, 2]
     async with device(broker, persistent=False) as another:
         assert await another.heard("config") == Config(v=0, rev=2, set={"volume": 40, "lang": "en"})
@@ -171,10 +171,10 @@ async def test_a_broker_that_forgot_everything_is_told_the_configuration_again(
     async with running(fast(database_url, broker)):
         await want(conn, now(), volume=40)
         async with device(broker, persistent=False) as node:
-            before = await node.heard("config", timeout_s=5.0)
+            before = await node.heard("config")
         await asyncio.to_thread(forget, broker)
         async with device(broker, persistent=False) as node:
-            assert await node.heard("config", timeout_s=8.0) == before
+            assert await node.heard("config") == before
 
 
 async def test_killed_between_publishing_and_noting_it(

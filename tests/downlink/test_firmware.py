@@ -203,7 +203,7 @@ async def test_a_notice_stands_until_the_birth_says_the_version(
     async with running(fast(database_url, broker)):
         await announce(conn, at=now())
         async with device(broker, persistent=False) as node:
-            said = await node.heard("fw", timeout_s=5.0)
+            said = await node.heard("fw")
             assert said == Firmware(
                 v=0,
                 ver="2.5.0",
@@ -214,7 +214,7 @@ async def test_a_notice_stands_until_the_birth_says_the_version(
                 window=(2, 5),
             )
             await announce(conn, "2.6.0", at=now())
-            await node.heard("fw", lambda m: m.ver == "2.6.0", timeout_s=5.0)
+            await node.heard("fw", lambda m: m.ver == "2.6.0")
         await until(lambda: one(conn, _CLEARED, "2.5.0"))
         async with device(broker, persistent=False) as node:
             assert (await node.heard("fw")).ver == "2.6.0", "clearing the old took nothing away"
@@ -234,7 +234,7 @@ async def test_a_withdrawn_notice_is_taken_from_the_broker(
     assert made is not None
     async with running(fast(database_url, broker)):
         async with device(broker, persistent=False) as node:
-            await node.heard("fw", timeout_s=5.0)
+            await node.heard("fw")
         await firmware.withdraw(conn, made, now=now())
         await until(lambda: one(conn, _CLEARED, "2.5.0"))
     async with device(broker, persistent=False) as node:
