@@ -184,15 +184,17 @@ class Gaps:
     async def _tops(
         self, conn: Connection, boots: Sequence[Boot], anew: set[Boot], now: datetime
     ) -> dict[Boot, Top]:
-        """How far each was looked at; not at all where the node counts its boot anew."""
+        """How far each was looked at; from its lowest number on where the node counts its boot
+        anew."""
         tops = await gap.tops(conn, boots, now=now)
         # A count whose highest number is lower than it was has begun again as well.
         anew = anew | {
             b for b, t in tops.items() if t.highest is not None and t.highest < t.settled_to
         }
-        if anew:
-            await gap.count_anew(conn, anew, now=now)
-        return tops | {boot: Top(-1, False, tops[boot].highest) for boot in anew & tops.keys()}
+        if not anew:
+            return tops
+        await gap.count_anew(conn, anew, now=now)
+        return tops | await gap.tops(conn, anew, now=now)
 
 
 def _further(top: Top) -> bool:

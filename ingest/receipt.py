@@ -30,7 +30,7 @@ _BOOTS = 10
 # Of one node, however often it says that it has started.
 _BOOTS_KEPT = 100
 # Counts read from the database at once: all of a province's at a start would take too long.
-_LOADED_AT_ONCE = 50
+_LOADED_AT_ONCE = 10
 
 
 class _Count:

@@ -22,6 +22,7 @@ from ingest.health import Health
 from ingest.heard import Heard
 from ingest.measured import Measured
 from ingest.mqtt_session import Arrival
+from ingest.recount import recount
 from ingest.short_way import commit, sift
 from ingest.usual import Usual
 from ingest.write import write
@@ -31,7 +32,6 @@ from store.block import months_of
 from store.copying import TakenError
 from store.failure import ClashError, ExhaustedError, UnavailableError, UnstorableError
 from store.line import Line
-from store.message import Incoming
 from store.partition import Partitions
 
 _LOG = structlog.get_logger()
@@ -85,6 +85,9 @@ class Writer:
         self._after_outage = after_outage
         self._at_work = at_work or AtWork()
         self._clashes = 0
+        # What the batch in work was, and what of it was copied.
+        self._came: list[Arrival] = []
+        self._copied_last = Usual()
         # So many batches are looked at before they are copied: something of the last was known.
         self._wary = 0
 
@@ -122,6 +125,7 @@ class Writer:
         commit, and what has to go the long way."""
         self._at_work.begin(self._name)
         stored, left = await self._until_copied(usual)
+        self._came, self._copied_last = (usual.arrivals, stored) if left else ([], Usual())
         if not left:
             self._at_work.end(self._name)
         return stored, left
@@ -226,15 +230,12 @@ class Writer:
     async def _count_again(self, outcomes: Sequence[Outcome]) -> None:
         """Forget the old counts of nodes that have begun a boot's numbers again. Tried again with
         its batch, which changes nothing else then."""
-        again = [
-            Incoming(entry.key, entry.kind, entry.digest, entry.arrival.received_at)
-            for entry in (outcome.entry for outcome in outcomes if outcome.recounts)
-            if entry.key is not None
-        ]
+        batch = self._came or [outcome.entry.arrival for outcome in outcomes]
+        again, kept = recount(outcomes, self._copied_last, batch)
         if again:
             await self._at_work.others_end(self._name, _OTHERS_S)
             async with self._line.transaction() as conn:
-                await message.start_again(conn, again)
+                await message.start_again(conn, again, kept)
 
     async def _set_aside(self, entry: Entry, code: str, reason: str) -> list[Outcome]:
         """Keep the bytes of what cannot be stored. An event lands all the same, bare."""

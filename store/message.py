@@ -100,13 +100,22 @@ def _verdict(message: Incoming, before: int) -> Verdict:
     return Verdict.RETRIED if before == NOTHING_TAKEN else Verdict.REUSED
 
 
-async def start_again(conn: Connection, again: Sequence[Incoming]) -> None:
-    """Forget everything taken of the boots of these messages, except these. In a transaction of its
-    own, so that what other writers have committed by then is forgotten too. No clock is asked: a
-    number of the old count that stayed would be receipted as one of the new.
+async def start_again(
+    conn: Connection, again: Sequence[Incoming], kept: Sequence[Key] = ()
+) -> None:
+    """Forget everything taken of the boots of these messages, except these and those `kept`.
+
+    In a transaction of its own, so that what other writers have committed by then is forgotten too.
+    No clock is asked: a number of the old count that stayed would be receipted as one of the new.
     """
     boots = sorted({(message.key.node_id, message.key.boot) for message in again})
-    values = {"node_id": [b[0] for b in boots], "boot": [b[1] for b in boots]}
+    values: dict[str, list[Any]] = {
+        "node_id": [b[0] for b in boots],
+        "boot": [b[1] for b in boots],
+        "kept_node": [key.node_id for key in kept],
+        "kept_boot": [key.boot for key in kept],
+        "kept_seq": [key.seq for key in kept],
+    }
     async with conn.transaction():
         await conn.execute(_SQL["one_at_a_time"])
         await conn.execute(_SQL["forget_boots"], values)

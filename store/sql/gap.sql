@@ -48,12 +48,20 @@ CROSS JOIN LATERAL (
 ORDER BY wanted.node_id, wanted.boot, island.low
 
 -- name: count_anew
--- These boots are counted from the beginning again: what was known of their numbers is over.
+-- These boots are counted from the beginning again: what was known of their numbers is over. What
+-- lies below the lowest number that came since may have been taken before: it is not asked for.
 WITH anew AS (
-    SELECT * FROM unnest(%(node_id)s::text[], %(boot)s::bigint[]) AS anew (node_id, boot)),
-forgotten AS (
-    DELETE FROM gap_watch USING anew
-    WHERE (gap_watch.node_id, gap_watch.boot) = (anew.node_id, anew.boot))
+    SELECT wanted.node_id, wanted.boot,
+           (SELECT min(seq) FROM message
+            WHERE message.node_id = wanted.node_id AND message.boot = wanted.boot) AS lowest
+    FROM unnest(%(node_id)s::text[], %(boot)s::bigint[]) AS wanted (node_id, boot)
+    JOIN node ON node.id = wanted.node_id),
+begun AS (
+    INSERT INTO gap_watch (node_id, boot, settled_to, first_at, looked_at)
+    SELECT node_id, boot, coalesce(lowest - 1, -1), %(now)s, %(now)s FROM anew
+    ORDER BY node_id, boot
+    ON CONFLICT (node_id, boot) DO UPDATE SET settled_to = excluded.settled_to, unfollowed = 0,
+        first_at = excluded.first_at, looked_at = excluded.looked_at)
 UPDATE gap SET recounted = true, closed_at = coalesce(closed_at, %(now)s),
     how = coalesce(how, 'given_up')
 FROM anew WHERE (gap.node_id, gap.boot) = (anew.node_id, anew.boot) AND NOT gap.recounted

@@ -27,6 +27,10 @@ SELECT pg_advisory_xact_lock(4851007)
 DELETE FROM message
 USING unnest(%(node_id)s::text[], %(boot)s::bigint[]) AS again (node_id, boot)
 WHERE message.node_id = again.node_id AND message.boot = again.boot
+  AND NOT EXISTS (
+      SELECT FROM unnest(%(kept_node)s::text[], %(kept_boot)s::bigint[], %(kept_seq)s::bigint[])
+          AS kept (node_id, boot, seq)
+      WHERE (kept.node_id, kept.boot, kept.seq) = (message.node_id, message.boot, message.seq))
 
 -- name: taken_now
 -- Messages of which nothing could be taken before, and something was now.

@@ -90,3 +90,19 @@ async def test_a_boot_counted_anew_begins_again(device: Device, people: Connecti
     for seq in (0, 1, 3):
         device.pressure(130, seq=seq)
     await until_gaps(people, [(1, 4, 4, "given_up"), (2, 2, 1, None)])
+
+
+@pytest.mark.usefixtures("ingest")
+async def test_one_stray_number_asks_for_nothing_that_is_there(
+    device: Device, people: Connection
+) -> None:
+    """Four readings are stored, and another one comes under the last number: the node is warned,
+    and nobody asks for the others, which it has let go."""
+    for seq in (0, 1, 2, 3):
+        device.pressure(120, seq=seq)
+    await until(lambda: {"boot": 1, "upto": 3} in device.receipts())
+    device.pressure(130, seq=3)
+    await until(lambda: [fb for fb in device.feedback() if fb.get("code") == "W4002"])
+    device.pressure(140, seq=4)
+    device.pressure(140, seq=6)
+    await until_gaps(people, [(5, 5, 1, None)])

@@ -42,10 +42,10 @@ async def test_a_node_that_counts_again_leaves_its_old_count_behind(conn: Connec
     await message.take(conn, [said(seq) for seq in range(10)] + [said(0, boot=2)])
     fresh = [said(seq, digest=9) for seq in (0, 10)]
     assert await message.take(conn, fresh) == [REUSED, NEW]
-    await message.start_again(conn, fresh[:1])
+    await message.start_again(conn, fresh[:1], [fresh[1].key])
     boots = [Boot("testnode1", 1), Boot("testnode1", 2)]
-    assert list((await message.ranges(conn, boots)).values()) == [[(0, 0)], [(0, 0)]]
-    assert await message.take(conn, fresh) == [RESENT, NEW]
+    assert list((await message.ranges(conn, boots)).values()) == [[(0, 0), (10, 10)], [(0, 0)]]
+    assert await message.take(conn, fresh) == [RESENT, RESENT]
 
 
 @pytest.mark.parametrize("step", [timedelta(hours=-2), timedelta(0), timedelta(hours=2)])
