@@ -72,6 +72,13 @@ async def of_span(conn: Connection, span: Span, place: Place) -> Load:
     return await _load(conn, ("span_readings", "span_blocks", "span_chunks"), values)
 
 
+async def of_recording(conn: Connection, device_id: int, recording: str) -> Load:
+    """What waits of a recording; at most MOST + 1 chunks."""
+    values = {"device_id": device_id, "recording": recording, "limit": MOST + 1}
+    rows = await (await conn.execute(_SQL["waiting_chunks"], values)).fetchall()
+    return Load(chunks=[ChunkRef(*row) for row in rows])
+
+
 async def waiting_for(conn: Connection, pseudonym: str) -> Load:
     """What waits under a pseudonym that nobody had."""
     return await _load(conn, ("named", "named_blocks", None), {"who": pseudonym, "limit": MOST})

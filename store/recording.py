@@ -48,6 +48,13 @@ class Recording(Struct, frozen=True, kw_only=True):
         return self.closed and self.chunks == self.last_chunk + 1
 
 
+class WaitingRecording(Recording, frozen=True, kw_only=True):
+    """What there is of a recording that nobody owns yet."""
+
+    node_label: str
+    time_zone: str
+
+
 class StoredChunk(Struct, frozen=True, kw_only=True):
     """One chunk as it came (encodings: contract.wave)."""
 
@@ -82,6 +89,13 @@ async def of_patient(
         "limit": limit,
     }
     return await _recordings(conn, "of_patient", values)
+
+
+async def waiting(conn: Connection, *, staff_id: int, limit: int = 100) -> list[WaitingRecording]:
+    """Recordings of nobody yet, of nodes in this person's scope, newest first."""
+    async with conn.cursor(row_factory=class_row(WaitingRecording)) as cursor:
+        await cursor.execute(_SQL["waiting"], {"staff_id": staff_id, "limit": limit})
+        return await cursor.fetchall()
 
 
 async def find_visible(

@@ -27,6 +27,7 @@ from care.api import (
     sign_in,
     staff,
     unassigned,
+    unassigned_recordings,
     vital_signs,
     waves,
 )
@@ -46,6 +47,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     readings.router,
     completeness.router,
     unassigned.router,
+    unassigned_recordings.router,
     moving.router,
     contested.router,
     waves.router,

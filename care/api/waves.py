@@ -101,7 +101,7 @@ async def list_recordings(
     )
     return {
         "patient_id": person.id,
-        "recordings": [RecordingBody(**_told(row)) for row in rows],
+        "recordings": [body_of(row) for row in rows],
         "next_until": rows[-1].started_at if len(rows) >= limit else None,
     }
 
@@ -141,8 +141,13 @@ def _fitting(rows: Sequence[StoredChunk]) -> Sequence[StoredChunk]:
     return rows[: max(1, sum(1 for size in sizes if size <= VALUES_A_PAGE))]
 
 
+def body_of(row: Recording) -> RecordingBody:
+    """A recording without its samples."""
+    return RecordingBody(**_told(row))
+
+
 def _told(row: Recording) -> dict[str, Any]:
-    said = {name: getattr(row, name) for name in row.__struct_fields__}
+    said = {name: getattr(row, name) for name in Recording.__struct_fields__}
     said = {"node": said.pop("node_id"), "device": said.pop("dev"), **said}
     del said["closed"]
     return said | {"complete": row.complete}

@@ -11,6 +11,7 @@ from care.console.assign_dialogs import AssignDialogs
 from care.console.frame import BUILT_WITHIN_S, Frame, frame
 from care.console.pieces import button, element, label
 from care.console.unassigned_card import Card
+from care.console.unassigned_recordings import RecordingsPart
 from care.console.unassigned_slots import SlotsPart
 from care.console.visitor import Console, to_sign_in
 from care.people import queue
@@ -49,6 +50,7 @@ class _Queue:
         self.deeds = AssignDeeds(page, self.refresh)
         self.dialogs = AssignDialogs(page, self.deeds)
         self.slots = SlotsPart(page, self.deeds)
+        self.recordings = RecordingsPart(page, self.dialogs)
         self._selection()
         self.body = element("div", "products")
         self.none = label(say("unassigned.none"), "note", tag="p")
@@ -111,6 +113,7 @@ class _Queue:
                 conn, staff_id=staff_id, which=Which(), now=now, limit=self.most + 1
             )
             await self.slots.refresh(conn, now)
+            await self.recordings.refresh(conn, now)
         self.none.set_visibility(not found)
         self.further.set_visibility(len(found) > self.most)
         self._show(found[: self.most])

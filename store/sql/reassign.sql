@@ -74,7 +74,7 @@ SELECT %(id)s, w.* FROM unnest(%(device_id)s::bigint[], %(kind)s::text[],
     %(start_at)s::timestamptz[], %(part)s::smallint[]) AS w (device_id, kind, start_at, part)
 
 -- name: move_chunks
--- The same for recordings; they do not wait in the queue.
+-- The same for recordings.
 UPDATE wave_chunk AS c SET patient_id = %(to_patient_id)s
 FROM unnest(%(device_id)s::bigint[], %(recording)s::text[], %(chunk)s::integer[])
     AS w (device_id, recording, chunk)

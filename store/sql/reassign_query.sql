@@ -26,6 +26,12 @@ WHERE device_id = %(device_id)s AND started_at >= %(since)s AND started_at < %(u
   AND %(slots)s::text[] IS NULL AND %(session_id)s::text IS NULL AND %(from_aside)s::text IS NULL
 ORDER BY device_id, recording, chunk LIMIT %(limit)s
 
+-- name: waiting_chunks
+-- What waits of one recording.
+SELECT device_id, recording, chunk FROM wave_chunk
+WHERE device_id = %(device_id)s AND recording = %(recording)s AND patient_id IS NULL
+ORDER BY chunk LIMIT %(limit)s
+
 -- name: named
 -- Everything that waits under one word of a device or of many: a pseudonym nobody knew.
 SELECT device_id, kind, measured_at, ordinal FROM reading

@@ -55,6 +55,30 @@ async def test_a_recording_is_told_in_its_unit(
     assert (first["unit"], second["last"], whole["next_chunk"]) == ("mV", True, None)
 
 
+async def test_a_recording_of_nobody_waits_to_be_given(
+    api: Caller, conn: Connection, village: Village, clock: ManualClock
+) -> None:
+    """Listed in the scope of its node; given as a whole, once, and taken back."""
+    row = await chunk(conn, village, clock, patient_id=None)
+    await chunk(conn, village, clock, chunk=1, last=True, patient_id=None)
+    queue = "/api/unassigned/recordings"
+    (one,) = (await api.get("nurse", queue)).json()["recordings"]
+    assert (one["recording"], one["chunks"], one["patient_id"]) == ("rec/1", 2, None)
+    assert (await api.get("stranger", queue)).json()["recordings"] == []
+    zhang = village.patients["zhang"]
+    body = {"node": row.node_id, "device": "cuff1", "recording": "rec/1", "patient_id": zhang}
+    path = "/api/unassigned/assign-recording"
+    assert (await api.post("stranger", path, body)).status_code == 404
+    deed = (await api.post("nurse", path, body)).json()
+    assert deed["chunks"] == 2
+    assert (await api.get("nurse", queue)).json()["recordings"] == []
+    (its,) = (await api.get("nurse", f"/api/patients/{zhang}/recordings")).json()["recordings"]
+    assert (its["recording"], its["complete"]) == ("rec/1", True)
+    assert (await api.post("nurse", path, body)).status_code == 409
+    await api.post("nurse", f"/api/reassignments/{deed['id']}/undo", {})
+    assert len((await api.get("nurse", queue)).json()["recordings"]) == 1
+
+
 async def test_a_gap_shows(
     api: Caller, conn: Connection, village: Village, clock: ManualClock
 ) -> None:

@@ -1,10 +1,12 @@
 """The queue of what nobody owns, in a real browser: one press gives it, one takes it back."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.async_api import expect
 
+from store import wave
+from store.wave import ChunkRow
 from tests.care.console.conftest import Village
 from tests.care.console.test_browser_looks import _FAULTS
 from tests.fixtures.fix_browser import PHONE, TABLET
@@ -133,3 +135,52 @@ async def test_of_two_browsers_one_is_told(village: Village) -> None:
         await village.conn.execute(b"SELECT pg_notify('console', 'reassignment')")
         await expect(card).to_have_count(0)
         assert await owner(village, 168) == husband
+
+
+async def test_a_recording_of_nobody_is_given(village: Village) -> None:
+    """A line with its device, time and length; whose it is is chosen; and taken back."""
+    started = village.factory.now - timedelta(minutes=7)
+    await wave.write(village.conn, [recorded(village, n, started) for n in range(2)])
+    async with village.tab(await village.signed_in(), PHONE) as tab:
+        await tab.go("/unassigned")
+        part = tab.page.get_by_role("region", name="待认领的波形记录")
+        await expect(part).to_contain_text("4 秒")
+        assert await tab.page.evaluate(_FAULTS) == []
+        await part.get_by_role("button").click()
+        dialog = tab.page.get_by_role("dialog")
+        await dialog.get_by_label("姓名").fill("李秀英")
+        await tab.page.get_by_role("option", name="李秀英").click()
+        await dialog.get_by_role("button", name="归于此人").click()
+        await expect(part).to_have_count(0)
+        owner = "SELECT DISTINCT patient_id FROM wave_chunk WHERE device_id = %s"
+        assert (await village.row(owner, village.device))["patient_id"] == village.patient
+        await tab.page.get_by_role("button", name="撤销").click()
+        await expect(part).to_contain_text("4 秒")
+        assert await tab.all_problems() == []
+
+
+def recorded(village: Village, number: int, started: datetime) -> ChunkRow:
+    """Two seconds of an ECG of nobody."""
+    return ChunkRow(
+        device_id=village.device,
+        recording="rec1",
+        chunk=number,
+        kind="ecg",
+        patient_id=None,
+        started_at=started + timedelta(seconds=2 * number),
+        hz=2.0,
+        samples=4,
+        channels=["I"],
+        encoding="i16le",
+        scale=0.005,
+        zero=0.0,
+        unit="mV",
+        last=number == 1,
+        data=bytes(8),
+        clock="ntp",
+        claimed_at=None,
+        node_id=village.node,
+        boot=1,
+        seq=number,
+        received_at=started,
+    )
