@@ -233,6 +233,7 @@ async def move(conn: Connection, consumer: str, to: int) -> None:
     await conn.execute(_SQL["move"], {"consumer": consumer, "position": to})
 
 
-async def prune(conn: Connection) -> int:
-    """Drop what is older than a week and passed by everybody; returns how many batches."""
-    return (await conn.execute(_SQL["prune"])).rowcount
+async def prune(conn: Connection, *, limit: int) -> int:
+    """Drop some of what is older than a week and passed by everybody; how many batches. Fewer than
+    `limit`: that was all."""
+    return (await conn.execute(_SQL["prune"], {"limit": limit})).rowcount

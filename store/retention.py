@@ -48,9 +48,10 @@ async def forget_blocks(conn: Connection, *, before: datetime) -> list[str]:
         return []
 
 
-async def forget_feed(conn: Connection) -> int:
-    """Delete what the feed no longer has to keep: a week, and until everybody has read it."""
-    return await feed.prune(conn)
+async def forget_feed(conn: Connection, *, limit: int = MANY) -> int:
+    """Delete some of what the feed no longer has to keep, a week, and until everybody has read it;
+    how many batches. Fewer than `limit`: that was all."""
+    return await feed.prune(conn, limit=limit)
 
 
 async def make_columns(conn: Connection, kept: Kept, *, now: datetime) -> str | None:

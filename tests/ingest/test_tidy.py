@@ -7,7 +7,8 @@ import pytest
 
 from ingest.tidy import Tidy
 from runtime.clock import ManualClock
-from store import block, message, reading, reject, series, wave
+from store import block, message, reading, reject, retention, series, wave
+from store.failure import UnavailableError
 from store.line import Line
 from store.message import Incoming, Key
 from store.partition import Partitions, month_of
@@ -82,6 +83,34 @@ async def test_the_waveforms_of_an_episode_stay(conn: Connection, tidy: Tidy) ->
     await tidy.round()
     cursor = await conn.execute("SELECT recording FROM wave_chunk ORDER BY 1")
     assert [name for (name,) in await cursor.fetchall()] == ["ill", "within"]
+
+
+async def test_one_thing_that_stays_keeps_no_other(conn: Connection, tidy: Tidy) -> None:
+    """Rejects cannot be deleted: everything else is forgotten all the same, and it is told."""
+    await something_of_every_age(conn)
+    await conn.execute(
+        "CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '53100'; END $$;"
+        "CREATE TRIGGER stay BEFORE DELETE ON reject EXECUTE FUNCTION stay()"
+    )
+    with pytest.raises(UnavailableError, match="53100"):
+        await tidy.round()
+    assert await ages(conn, "message", "received_at") == [a for a in AGES if a < 60]
+    assert await ages(conn, "reject", "received_at") == list(AGES)
+    await conn.execute("DROP FUNCTION stay() CASCADE")
+    await tidy.round()
+    assert await ages(conn, "reject", "received_at") == [a for a in AGES if a < 90]
+
+
+async def test_the_feed_is_forgotten_in_portions(conn: Connection) -> None:
+    """However much a consumer left behind: a part at a time, and only what is a week old."""
+    await conn.execute(
+        "INSERT INTO batch (id, kind, payload, items, committed_at)"
+        " SELECT n, 'x', '', 1, now() - make_interval(days => 20 - n) FROM generate_series(1, 19) n"
+    )
+    await conn.execute("INSERT INTO feed_cursor (consumer, position) VALUES ('test', 12)")
+    numbers = [await retention.forget_feed(conn, limit=5) for _ in range(4)]
+    assert numbers == [5, 5, 2, 0]
 
 
 async def test_old_stretches_become_columns(timescaledb: str, conn: Connection, tidy: Tidy) -> None:
