@@ -87,7 +87,7 @@ def metrics_url(console: tuple[str, int]) -> str:
 
 
 def _wait_for(url: str, running: "subprocess.Popen[bytes]", log: Path) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         assert running.poll() is None, log.read_text()
         try:
