@@ -30,7 +30,13 @@ from runtime.backoff import full_jitter
 from store import message, node_state
 from store.block import months_of
 from store.copying import TakenError
-from store.failure import ClashError, ExhaustedError, UnavailableError, UnstorableError
+from store.failure import (
+    ClashError,
+    DamagedError,
+    ExhaustedError,
+    UnavailableError,
+    UnstorableError,
+)
 from store.line import Line
 from store.partition import Partitions
 
@@ -141,6 +147,8 @@ class Writer:
                 await self._copied(usual)
             except TakenError:
                 self._wary, taken = _WARY, taken + 1
+            except DamagedError:
+                break  # the long way finds those that belong there
             except UnavailableError as error:
                 if not await self._gives_way(error):
                     await self._hold(error, held)
@@ -201,6 +209,9 @@ class Writer:
     async def _halve(self, entries: Sequence[Entry]) -> list[Outcome]:
         try:
             return await self._commit(entries)
+        except DamagedError as error:
+            # Nobody waits for the page to be mended but who has to.
+            reason, code = str(error), HUB_FAULT
         except UnavailableError:
             raise
         except UnstorableError as error:

@@ -24,6 +24,11 @@ class ExhaustedError(UnavailableError):
     """The server has no room, memory or connection left (SQLSTATE class 53)."""
 
 
+class DamagedError(UnavailableError):
+    """A page on the server's disk is damaged: what belongs there cannot be written until somebody
+    has mended it; everything else can."""
+
+
 class UnstorableError(Exception):
     """The database will never take these values."""
 
@@ -38,6 +43,7 @@ _ABOUT_THE_VALUES: Final = (
     struct.error,
 )
 _CLASHES: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+_DAMAGES: Final = (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted)
 _EXHAUSTED: Final = "53"
 _MAY_PASS: Final = (psycopg.Error, OSError, TimeoutError)
 
@@ -56,6 +62,8 @@ def told_apart() -> Iterator[None]:
         raise UnstorableError(_say(error)) from error
     except _CLASHES as error:
         raise ClashError(_say(error)) from error
+    except _DAMAGES as error:
+        raise DamagedError(_say(error)) from error
     except _MAY_PASS as error:
         exhausted = (getattr(error, "sqlstate", None) or "").startswith(_EXHAUSTED)
         raise (ExhaustedError if exhausted else UnavailableError)(_say(error)) from error

@@ -5,7 +5,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from runtime.free_port import free_port
-from store.failure import UnavailableError, UnstorableError
+from store.failure import DamagedError, UnavailableError, UnstorableError
 from store.line import Line
 
 
@@ -35,6 +35,8 @@ async def test_a_block_is_committed_or_nothing(database_url: str) -> None:
         ("SELECT 'x'::int", UnstorableError),
         ("INSERT INTO node (id, area_id) VALUES ('testnode1', 404)", UnstorableError),
         ("SELECT * FROM not_migrated_yet", UnavailableError),
+        ("DO $$ BEGIN RAISE 'page' USING ERRCODE = 'XX001'; END $$", DamagedError),
+        ("DO $$ BEGIN RAISE 'index' USING ERRCODE = 'XX002'; END $$", DamagedError),
         ("SELECT pg_terminate_backend(pg_backend_pid())", UnavailableError),
         (
             "SET TRANSACTION READ ONLY; INSERT INTO area (level, name) VALUES ('city', 'x')",
