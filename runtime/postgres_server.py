@@ -125,6 +125,8 @@ class PostgresServer(EmbeddedServer):
                     "-D",
                     str(draft),
                     "--encoding=UTF8",
+                    # Before PostgreSQL 18 nobody has them unless asked for.
+                    "--data-checksums",
                     *locale,
                     *access,
                 ],

@@ -12,10 +12,12 @@ Pool = AsyncConnectionPool[Connection]
 
 # Promises rest on these: without them a commit is not durable.
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+# With these a page that fails its checksum would be believed, or taken for an empty one.
+BELIEVING = ("ignore_checksum_failure", "zero_damaged_pages")
 
 
 class NotDurableError(RuntimeError):
-    """The server is configured so that a commit can be lost."""
+    """The server is configured so that a commit can be lost, or damage believed."""
 
 
 def make_pool(database_url: str, *, name: str, size: int = 4) -> Pool:
@@ -45,8 +47,16 @@ async def listening(database_url: str, *channels: str) -> AsyncIterator[Connecti
 
 
 async def assert_durable(conn: Connection) -> None:
-    """Refuse to run on a server where a commit can be lost (promises.md A3)."""
+    """Refuse to run on a server where a commit can be lost, or where damage is passed over.
+
+    Without checksums at all the hub runs, and says so (hub.damage): nobody can turn them on while
+    the server runs, and the storage below may have its own.
+    """
     for setting in DURABLE:
         row = await (await conn.execute(f"SHOW {setting}")).fetchone()
         if row is None or row[0] in ("off", "local"):
             raise NotDurableError(f"{setting} is off: set it to on in postgresql.conf")
+    for setting in BELIEVING:
+        row = await (await conn.execute(f"SHOW {setting}")).fetchone()
+        if row is None or row[0] != "off":
+            raise NotDurableError(f"{setting} is on: set it to off in postgresql.conf")

@@ -44,11 +44,12 @@ def owner(pid):
 
 def test_postgres_promises_what_it_must(postgres):
     """Commits are durable, time is UTC, text is UTF-8, and the application is no superuser."""
-    asked = ["fsync", "synchronous_commit", "full_page_writes", "timezone", "server_encoding"]
+    asked = ["fsync", "synchronous_commit", "full_page_writes", "data_checksums"]
+    asked += ["timezone", "server_encoding"]
     with psycopg.connect(postgres.url) as conn:
         said = [conn.execute(f"SHOW {name}").fetchone()[0] for name in asked]
         (is_super,) = conn.execute("SELECT rolsuper FROM pg_roles WHERE rolname = user").fetchone()
-    assert said == ["on", "on", "on", "UTC", "UTF8"]
+    assert said == ["on", "on", "on", "on", "UTC", "UTF8"]
     assert is_super is False
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(postgres.url, password="wrong")
