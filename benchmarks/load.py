@@ -23,7 +23,7 @@ _SAMPLES = ",".join(str(60 + n % 40) for n in range(60)).encode()
 
 
 class Load(Struct, frozen=True, kw_only=True):
-    """What to send. `shape`: single (one blood pressure), block (60 samples), or day (of a province:
+    """What to send. `shape`: single (a blood pressure), block (60 samples) or day (of a province:
     of the records of 23 messages a tenth are pressures, 20 messages, and the rest samples, 3).
 
     `ahead` bounds how far the generator runs before what `progress` says was stored; `rate` is in
