@@ -24,6 +24,7 @@ from ingest.health import Health
 from ingest.heard import Heard
 from ingest.hub_status import StatusBoard
 from ingest.identify import Identifier
+from ingest.identity_watch import IdentityWatch
 from ingest.measured import measured, watch_lane
 from ingest.mqtt_session import Arrival, Session, SessionOptions
 from ingest.notice import Notice
@@ -133,6 +134,7 @@ class _Room:
         self._partitions = Partitions()
         self._heard = Heard(time.monotonic)
         self._at_work = AtWork()
+        self._identities = IdentityWatch(settings.identity_ttl_s, time.monotonic)
         self._metrics = measured(clock)
         self._patience = Patience(base_s=settings.backoff_base_s, cap_s=settings.backoff_cap_s)
         self.board = StatusBoard(
@@ -260,7 +262,7 @@ class _Room:
         return Replay(
             self._line("replay"),
             # What was mended a moment ago counts: nothing is believed from before.
-            identifier=self._identifier("replay", ttl_s=0.0),
+            identifier=self._identifier("replay"),
             partitions=self._partitions,
             clock=self._clock,
             metrics=self._metrics,
@@ -290,6 +292,7 @@ class _Room:
             "deprecations": self._deprecations.run(),
             "gaps": self._gaps.run(),
             "replay": self._replay.run(),
+            "identities": self._identities.run(self._settings.database_url),
             "replay-ears": self._replay.listen(self._settings.database_url),
         }
         for lane, stages in lanes:
@@ -342,12 +345,10 @@ class _Room:
         self._lines.append(line)
         return line
 
-    def _identifier(self, name: str, *, ttl_s: float) -> Identifier:
-        return Identifier(
-            self._line(f"identify {name}"),
-            ttl_s=ttl_s,
-            monotonic=time.monotonic,
-        )
+    def _identifier(self, name: str, watch: IdentityWatch | None = None) -> Identifier:
+        ttl_s = self._settings.identity_ttl_s if watch else 0.0
+        line = self._line(f"identify {name}")
+        return Identifier(line, ttl_s=ttl_s, monotonic=time.monotonic, watch=watch)
 
     def _stages(self, name: str, *, writers: int) -> Stages:
         writer = partial(
@@ -362,7 +363,7 @@ class _Room:
             at_work=self._at_work,
         )
         return Stages(
-            identifier=self._identifier(name, ttl_s=self._settings.identity_ttl_s),
+            identifier=self._identifier(name, self._identities),
             writers=tuple(
                 writer(self._line(f"write {name} {n}"), name=f"write-{name}-{n}")
                 for n in range(writers)

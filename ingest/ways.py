@@ -39,14 +39,16 @@ Shape = ReadingShape | BlockShape
 
 
 class Way:
-    """A node in use, and the shapes of what it sends. `until` (monotonic) it is believed."""
+    """A node in use, and the shapes of what it sends. It is believed while the watch hears in
+    `session`, and `until` then (monotonic) all the same (ingest.identify)."""
 
-    __slots__ = ("_shapes", "head", "node", "node_id", "until")
+    __slots__ = ("_shapes", "head", "node", "node_id", "session", "until")
 
-    def __init__(self, node: NodeIdentity, until: float) -> None:
+    def __init__(self, node: NodeIdentity) -> None:
         self.node = node
         self.node_id = node.node_id
-        self.until = until
+        self.session = 0
+        self.until = 0.0
         self.head = message.head(node.node_id, _KIND)
         self._shapes: dict[tuple[object, ...], Shape | None] = {}
 
@@ -110,9 +112,9 @@ def _first_from(edge: datetime) -> int:
     return -to_millis(EPOCH + (EPOCH - edge))
 
 
-def way_of(node: NodeIdentity | None, at: datetime, until: float) -> Way | None:
+def way_of(node: NodeIdentity | None, at: datetime) -> Way | None:
     """The way of a node; None where its messages are looked at one by one: it is unknown, out of
     use, or in developer mode."""
     if node is None or node.revoked or (node.dev_until is not None and at < node.dev_until):
         return None
-    return Way(node, until)
+    return Way(node)

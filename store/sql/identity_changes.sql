@@ -1,0 +1,3 @@
+-- name: ask
+-- Nothing; but what was notified before comes before the answer.
+SELECT 1
