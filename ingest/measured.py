@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from contract.instants import to_millis
 from contract.topics import UP_KINDS
 from ingest.entry import Entry, Outcome
+from ingest.throttle import TOO_FAST
 from runtime import metrics
 from runtime.clock import Clock, SystemClock
 
@@ -133,7 +134,8 @@ def _age_s(entry: Entry, now: datetime) -> float:
 def _made_of(entry: Entry) -> str:
     if entry.let_go:
         return "dropped"
-    return "refused" if entry.defects else "kept"
+    # What is rejected for another reason is kept, with that reason.
+    return "refused" if any(d.code == TOO_FAST for d in entry.defects) else "kept"
 
 
 def measured(clock: Clock | None = None) -> Measured:

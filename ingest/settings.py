@@ -56,8 +56,8 @@ class IngestSettings(ServiceSettings):
     # second and at once; samples of all kinds.
     soft_samples_per_s: float = _own("soft_samples_per_s", 2_000, gt=0)
     soft_samples_burst: float = _own("soft_samples_burst", 40_000, ge=1)
-    hard_per_s: float = _own("hard_per_s", 200, gt=0)
-    hard_burst: float = _own("hard_burst", 5_000, ge=1)
+    hard_per_s: float = _own("hard_per_s", 1_000, gt=0)
+    hard_burst: float = _own("hard_burst", 20_000, ge=1)
     hard_samples_per_s: float = _own("hard_samples_per_s", 50_000, gt=0)
     hard_samples_burst: float = _own("hard_samples_burst", 1_000_000, ge=1)
     # The soft rates of the kinds are those of the specification, times this.

@@ -40,8 +40,12 @@ _PREFIX = "hearthbeat_"
 _SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 3.0, 10.0, 60.0)
 
 
+@cache
 def _client() -> Any:
-    return importlib.import_module("prometheus_client")
+    client = importlib.import_module("prometheus_client")
+    # When a counter was made says nothing to anybody here, and would double the page.
+    client.disable_created_metrics()
+    return client
 
 
 @cache

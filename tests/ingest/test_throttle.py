@@ -4,12 +4,18 @@ for now. A call for help never is, and nobody else is held up."""
 import asyncio
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from contract.errors import defect
 from ingest.catch_up import CALM_S
+from ingest.entry import Entry
+from ingest.measured import _made_of
+from ingest.mqtt_session import Arrival
 from ingest.settings import IngestSettings
+from ingest.throttle import Limits
 from store.pool import Connection
 from tests.fixtures.fix_broker import LiveBroker
 from tests.ingest.conftest import OTHER, Device, count, now_ms, running, until, until_count
@@ -196,3 +202,22 @@ async def test_what_a_waveform_only_claims_is_owed_by_nobody(
     flood(device, 1)
     await until_count(people, "reading", 1)
     assert [told(device, code) for code in ("E5101", "W5101")] == [[], []]
+
+
+def test_the_rates_of_a_service_that_was_told_nothing_are_the_contracts():
+    """What docs/contract.md says is what runs."""
+    settings = IngestSettings(database_url="postgresql://x", broker_url="mqtt://u:p@127.0.0.1:1")
+    assert settings.limits() == Limits()
+
+
+def test_what_is_kept_with_a_reason_is_not_counted_as_refused():
+    """Beyond a rate only E5101 is refused; a malformed message is kept, hasty or not."""
+    kept = entry(defects=(defect("E1001", ""),))
+    refused = entry(defects=(defect("E5101", ""),))
+    assert [_made_of(one) for one in (entry(), kept, refused)] == ["kept", "kept", "refused"]
+
+
+def entry(**said: Any) -> Entry:
+    """Of any message."""
+    arrival = Arrival("hh/1/up/testnode1/obs", b"", datetime(2026, 3, 4, tzinfo=UTC))
+    return Entry(arrival=arrival, node="testnode1", kind="obs", **said)

@@ -150,6 +150,7 @@ async def test_metrics_health_and_readiness_are_served_on_loopback():
     async with metrics.served(port, lambda: now), httpx.AsyncClient() as client:
         text = (await client.get(f"{url}/metrics")).text
         assert 'hearthbeat_tests_total{room="runtime"} 1.0' in text
+        assert "tests_created" not in text
         assert (await client.get(f"{url}/ready")).status_code == 200
         now = metrics.Readiness(False, "standby", {"database": "away"})
         answer = await client.get(f"{url}/ready")
