@@ -29,8 +29,20 @@ _TRACKED = 20_000
 _BOOTS = 10
 # Of one node, however often it says that it has started.
 _BOOTS_KEPT = 100
-# Counts read from the database at once: all of a province's at a start would take too long.
-_LOADED_AT_ONCE = 10
+# Counts read from the database at once, at least and at most: all of a province's at a start would
+# take too long in one, and too many times in few.
+_FEWEST = 10
+_MOST = 2000
+
+
+def page_after(size: int, took_s: float, every_s: float) -> int:
+    """How many counts to read at once after so many took so long. Counts are one number or a
+    million, so it is found out. Pure."""
+    if took_s < every_s / 4:
+        return min(size * 4, _MOST)
+    if took_s > every_s:
+        return max(size // 4, _FEWEST)
+    return size
 
 
 class _Count:
@@ -70,6 +82,7 @@ class Receipts:
         self._waiting: dict[Boot, _Count] = {}
         self._sent_at: dict[str, float] = {}
         self._wake = asyncio.Event()
+        self._page = _FEWEST
 
     def note(self, outcomes: Sequence[Outcome]) -> None:
         """These were committed, or were known: stored and durably refused both count. Beside a
@@ -155,11 +168,13 @@ class Receipts:
             await self._wait()
             due = self._due()
             unknown = [boot for boot in due if not self._waiting[boot].loaded]
-            some = {boot: self._waiting[boot] for boot in unknown[:_LOADED_AT_ONCE]}
+            some = {boot: self._waiting[boot] for boot in unknown[: self._page]}
+            for boot in due:
+                self._say(boot)  # who is known waits for nobody
             if some and not await self._load(some):
                 await asyncio.sleep(self._every_s)
                 continue
-            for boot in due:
+            for boot in some:
                 self._say(boot)
             if len(unknown) > len(some):
                 self._wake.set()  # the others, without a pause
@@ -191,12 +206,15 @@ class Receipts:
         return now - self._sent_at.get(node, -1e9) >= self._every_s
 
     async def _load(self, counts: dict[Boot, _Count]) -> bool:
+        began = self._monotonic()
         try:
             async with self._line.transaction() as conn:
                 found = await message.ranges(conn, list(counts))
         except UnavailableError as error:
+            self._page = _FEWEST
             self._health.trouble("receipts", str(error))
             return False
+        self._page = page_after(self._page, self._monotonic() - began, self._every_s)
         self._health.fine("receipts")
         # Into these counts only: one that began anew meanwhile is another one.
         for boot, ranges in found.items():
