@@ -5,6 +5,7 @@ be killed anywhere and started anew, and two may run at once.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -21,6 +22,7 @@ from alerts.settings import AlertsSettings
 from alerts.turn import Turn
 from runtime import metrics
 from runtime.clock import Clock
+from runtime.pulse import Pulse
 from store.pool import Pool
 
 _LOG = structlog.get_logger()
@@ -54,6 +56,7 @@ class Engine:
     def __init__(self, pool: Pool, settings: AlertsSettings, clock: Clock) -> None:
         self._pool, self._settings, self._clock = pool, settings, clock
         self.wake = asyncio.Event()
+        self.pulse = Pulse(time.monotonic)
         self.outbox = Outbox(pool, settings, clock, on_free=self.wake.set)
         self.modules = (*MODULES, Module("outbox", self.outbox.run))
         self._next_at: dict[str, datetime] = {}
@@ -136,6 +139,7 @@ class Engine:
                 if away:
                     _LOG.info("database_back")
                 away = False
+                self.pulse.beat()
             await _woken(self.wake, self._settings.alerts_poll_s)
 
 

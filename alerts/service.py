@@ -21,7 +21,8 @@ _LISTEN_AGAIN_S: Final = 2.0
 async def serve(settings: AlertsSettings, clock: Clock) -> None:
     """Run until cancelled. While the database is away it waits; nothing is lost by that."""
     pool = make_pool(settings.database_url, name="alerts", size=_POOL_SIZE)
-    async with pool, metrics.served(settings.metrics_port), Engine(pool, settings, clock) as engine:
+    engine = Engine(pool, settings, clock)
+    async with pool, metrics.served(settings.metrics_port, engine.pulse.readiness), engine:
         await run_tasks(
             {
                 "alerts[engine]": engine.run(),

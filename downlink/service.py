@@ -6,6 +6,7 @@ after the database was away.
 """
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from downlink.timers import clear_messages, expire_commands, miss_doses, tend_co
 from runtime.backoff import full_jitter
 from runtime.clock import Clock
 from runtime.metrics import Readiness, served
+from runtime.pulse import Pulse
 from runtime.settings import parse_broker_url
 from runtime.supervision import run_tasks
 from store import downlink_lag, revision
@@ -58,11 +60,13 @@ class Downlink:
         self._clear_at = self._ask_at = self._look_at = clock.now()
         self._wanted = False
         self.linked = self.acts = False
+        self.pulse = Pulse(time.monotonic)
 
     async def run(self, ears: Connection) -> None:
         """Until cancelled, or until the database goes away (OperationalError)."""
         await revision.be_the_only_one(ears)
         self.acts = True
+        self.pulse.beat()
         _LOG.info("downlink_is_the_one")
         await run_tasks(self._tasks(ears))
 
@@ -98,6 +102,7 @@ class Downlink:
                 async with self._pool.connection() as conn:
                     await self._take_answers(conn, self._clock.now())
                 await asyncio.sleep(_BREATH_S)
+            self.pulse.beat()
             await _woken(self._work, max(0.0, due - loop.time()))
 
     async def _take_answers(self, conn: Connection, now: datetime) -> None:
@@ -208,7 +213,7 @@ class Outlook:
             return Readiness(True, "standby")
         if not self.downlink.linked:
             return Readiness(False, "active", {"broker": "not connected"})
-        return Readiness()
+        return self.downlink.pulse.readiness()
 
 
 async def serve(settings: DownlinkSettings, clock: Clock) -> None:
