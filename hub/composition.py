@@ -15,6 +15,7 @@ from hub import logs, readiness
 from hub.credentials import Credentials
 from hub.damage import watch_pages
 from hub.disk_watch import serve_metrics, watch_disk
+from hub.full_database import watch_room
 from hub.home import Home
 from hub.keeper import Keeper
 from hub.listening import Listening, decide, demand_free, settle_port
@@ -33,7 +34,7 @@ from runtime.running import read_pid
 from runtime.sealing import prepare_key
 from runtime.settings import Broker, parse_broker_url
 from runtime.supervision import run_tasks
-from store.health import pages, takes_commits
+from store.health import has_room, pages, takes_commits
 from store.migrate import migrate
 
 _LOG = structlog.get_logger()
@@ -249,6 +250,7 @@ class Hub:
         url, rules = self.database_url, self.settings.watch
         tasks["watch"] = watch_database(lambda: takes_commits(url), self.alarms, rules)
         tasks["pages"] = watch_pages(lambda: pages(url), self.alarms)
+        tasks["room"] = watch_room(lambda: has_room(url), self.alarms)
         tasks["disk"] = watch_disk(self.home.root, self.alarms, self.settings.disk)
         if self.settings.metrics_port:
             tasks["metrics"] = serve_metrics(self.settings.metrics_port + len(ROOMS))

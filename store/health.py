@@ -1,5 +1,5 @@
-"""Does the database take a commit, and are its pages whole? Asked by the hub's watches, over
-connections of their own."""
+"""Does the database take a commit, has it room, and are its pages whole? Asked by the hub's
+watches, over connections of their own."""
 
 import asyncio
 from typing import NamedTuple
@@ -10,6 +10,9 @@ from psycopg import AsyncConnection
 from store.named import queries
 
 _SQL = queries("health")
+# Class 53 is about what the server has too little of; 53300 is connections, which say nothing.
+_NO_ROOM = "53"
+_NO_CONNECTION = "53300"
 
 
 class Pages(NamedTuple):
@@ -39,3 +42,20 @@ async def pages(database_url: str, *, timeout_s: float = 3.0) -> Pages | None:
     except (psycopg.Error, OSError, TimeoutError):
         return None
     return None if row is None else Pages(bool(row[0]), int(row[1]))
+
+
+async def has_room(database_url: str, *, timeout_s: float = 3.0) -> bool | None:
+    """Whether the server has room on its disk, and memory; None when it does not say within the
+    time."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            async with await AsyncConnection.connect(
+                database_url, autocommit=True, options="-c work_mem=64kB"
+            ) as conn:
+                await conn.execute(_SQL["room"])
+    except psycopg.Error as error:
+        state = error.sqlstate or ""
+        return False if state.startswith(_NO_ROOM) and state != _NO_CONNECTION else None
+    except (OSError, TimeoutError):
+        return None
+    return True
