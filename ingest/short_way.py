@@ -30,7 +30,7 @@ async def commit(line: Line, usual: Usual, *, partitions: Partitions, heard: Hea
         await reading_copy.copy(conn, usual.reading_rows)
         await block_copy.copy(conn, usual.block_rows)
         await feed.append(conn, FEED, (), (usual.reading_columns, usual.block_columns))
-        await block_copy.alone(conn, usual.block_columns)
+        await block_copy.alone(conn, usual.block_columns, partitions.ends)
     heard.noted(nodes)
 
 

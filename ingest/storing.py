@@ -261,7 +261,10 @@ class Writer:
 
 
 async def make_room(line: Line, partitions: Partitions, entries: Sequence[Entry]) -> None:
-    """Make the months these rows lie in, where they are missing."""
+    """Make the months these rows lie in, where they are missing, and note what is to be stored."""
+    for entry in entries:
+        for row in entry.blocks:
+            partitions.ends.note(row)
     readings = partitions.missing(
         "reading", (row.measured_at for entry in entries for row in entry.readings)
     )

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from contract.instants import from_millis
+from contract.instants import from_millis, to_millis
 from store import copying
 from store.copying import TakenError
+from store.ends import Ends
 from store.feed_columns import BlockColumns, Said
 from store.named import queries
 from store.overlap import REACH
@@ -92,37 +93,47 @@ def _with_gaps(samples: Sequence[float | None]) -> bytes:
 async def known(conn: Connection, columns: BlockColumns) -> set[int]:
     """Which of these, by place, say again what one before them said, or may have samples that are
     stored already."""
-    rows = await (await conn.execute(_SQL["known"], _wanted(columns))).fetchall()
-    return {int(n) for (n,) in rows} | await _overlapping(conn, columns)
+    every = range(len(columns.at))
+    wanted = _wanted(columns, every)
+    rows = await (await conn.execute(_SQL["known"], wanted)).fetchall()
+    return {int(n) for (n,) in rows} | await _overlapping(conn, columns, every)
 
 
-async def alone(conn: Connection, columns: BlockColumns) -> None:
+async def alone(conn: Connection, columns: BlockColumns, ends: Ends) -> None:
     """Make sure that none of these, which this transaction stored, has samples at instants of
     another block. To be asked under the feed's lock, when everybody else has committed.
 
     Raises TakenError, now and then also without cause.
     """
-    if columns.which and await _overlapping(conn, columns):
+    look, unknown = ends.take(columns)
+    if look and await _overlapping(conn, columns, look):
         raise TakenError
+    if unknown:
+        wanted = _wanted(columns, list(unknown.values())) | {"reach": REACH}
+        found = await (await conn.execute(_SQL["ends"], wanted)).fetchall()
+        keys = list(unknown)
+        for n, end in found:
+            ends.learn(keys[n], to_millis(end) + 1)
 
 
-async def _overlapping(conn: Connection, columns: BlockColumns) -> set[int]:
-    ends = zip(columns.at, columns.step, columns.samples, strict=True)
-    wanted = _wanted(columns) | {
-        "until": [from_millis(at + step * (samples - 1)) for at, step, samples in ends],
-        "step": columns.step,
+async def _overlapping(conn: Connection, columns: BlockColumns, places: Sequence[int]) -> set[int]:
+    untils = [columns.at[n] + columns.step[n] * (columns.samples[n] - 1) for n in places]
+    wanted = _wanted(columns, places) | {
+        "until": [from_millis(until) for until in untils],
+        "step": [columns.step[n] for n in places],
         "reach": REACH,
     }
-    return {int(n) for (n,) in await (await conn.execute(_SQL["overlapping"], wanted)).fetchall()}
+    rows = await (await conn.execute(_SQL["overlapping"], wanted)).fetchall()
+    return {places[n] for (n,) in rows}
 
 
-def _wanted(columns: BlockColumns) -> dict[str, Any]:
-    said = [columns.of[which] for which in columns.which]
+def _wanted(columns: BlockColumns, places: Sequence[int]) -> dict[str, Any]:
+    said = [columns.of[columns.which[n]] for n in places]
     return {
         "device_id": [one.device_id for one in said],
         "kind": [one.kind for one in said],
-        "at": [from_millis(at) for at in columns.at],
-        "part": columns.part,
+        "at": [from_millis(columns.at[n]) for n in places],
+        "part": [columns.part[n] for n in places],
     }
 
 

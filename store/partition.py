@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+from store.ends import Ends
 from store.named import queries
 from store.pool import Connection
 
@@ -43,11 +44,13 @@ def month_of(at: datetime) -> Month:
 
 
 class Partitions:
-    """Remembers which months are there, so that a writer asks the database once a month."""
+    """Remembers which months are there, so that a writer asks the database once a month; and, in
+    `ends`, until when dense series are stored."""
 
     _LIMIT: Final = 10_000
 
     def __init__(self) -> None:
+        self.ends = Ends()
         self._known: set[tuple[str, Month]] = set()
 
     def missing(self, parent: Series, instants: Iterable[datetime]) -> set[Month]:

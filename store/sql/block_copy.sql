@@ -32,3 +32,15 @@ CROSS JOIN LATERAL (
 WHERE b.start_at <> i.at AND b.clock <> 'untrusted'
   AND b.start_at + (b.samples - 1) * b.step_ms * interval '1 ms' >= i.at
   AND extract(epoch FROM b.start_at - i.at)::numeric * 1000 %% gcd(b.step_ms, i.step) = 0
+
+-- name: ends
+-- Until when these series are stored, of what begins not long before them or later.
+SELECT i.n - 1, max(b.start_at + (b.samples - 1) * b.step_ms * interval '1 ms')
+FROM unnest(%(device_id)s::bigint[], %(kind)s::text[], %(part)s::smallint[], %(at)s::timestamptz[])
+    WITH ORDINALITY AS i (device_id, kind, part, at, n)
+CROSS JOIN LATERAL (
+    SELECT start_at, step_ms, cardinality(samples) AS samples FROM block
+    WHERE block.device_id = i.device_id AND block.kind = i.kind AND block.part = i.part
+      AND block.start_at >= i.at - %(reach)s::interval
+    ORDER BY block.start_at DESC LIMIT 16) AS b
+GROUP BY i.n
