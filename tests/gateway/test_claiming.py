@@ -177,7 +177,7 @@ def test_killed_at_every_step_it_goes_on(claims: ClaimHub, tmp_path: Path) -> No
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60
+        command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=240
     )
 
 
