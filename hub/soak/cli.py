@@ -21,6 +21,7 @@ from store.ledger_check import SPOILS
 
 _FAULTS: Final = "\n\n".join(f"{fault.name}: {fault.says}" for fault in plan.CATALOGUE)
 _EVERY_S: Final = 0.5
+_LINE_EVERY_S: Final = 10.0
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -117,13 +118,20 @@ async def _watched(soak: Soak, console: Console) -> Report:
         TextColumn("{task.fields[fleet]}"),
     )
     running = asyncio.create_task(soak.run())
+    told, told_at = "", 0.0
     try:
-        with Progress(*columns, console=console) as progress:
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             task = progress.add_task("starting", total=soak.settings.minutes * 60, fleet="")
             while not running.done():
                 now = soak.moment()
                 counts = f"sent {now.fleet.sent}, receipted {now.fleet.receipted}"
                 progress.update(task, completed=now.seconds, description=now.doing, fleet=counts)
+                # A file or a pipe gets lines instead of a bar.
+                if not console.is_terminal and (
+                    now.doing != told or now.seconds >= told_at + _LINE_EVERY_S
+                ):
+                    console.print(f"{now.seconds:5.0f} s  {now.doing}: {counts}", markup=False)
+                    told, told_at = now.doing, now.seconds
                 await asyncio.wait([running], timeout=_EVERY_S)
         return running.result()
     finally:

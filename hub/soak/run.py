@@ -108,6 +108,7 @@ class Soak:
         self._doing = "starting the hub"
         self._began: float | None = None
         self._load: Load | None = None
+        self._last = Summary()
         self.report = Report(
             seed=settings.seed,
             minutes=settings.minutes,
@@ -121,7 +122,7 @@ class Soak:
         gone = time.monotonic() - self._began if self._began is not None else 0.0
         of = self.settings.minutes * 60
         if self._load is None:
-            return Moment(gone, of, self._doing, Summary())
+            return Moment(gone, of, self._doing, self._last)
         waiting = "waiting for the last receipts" if gone > of else "nothing breaks"
         return Moment(gone, of, self._load.doing or waiting, self._load.fleet.summary())
 
@@ -137,6 +138,8 @@ class Soak:
             await asyncio.to_thread(hub.until_up)
             self._doing = "adding nodes"
             await self._load_and_break(hub, disk)
+            if self._load is not None:
+                self._last = self._load.fleet.summary()
             self._load, self._doing = None, "comparing ledger and database"
             await self._judge(hub)
         return self.report

@@ -77,6 +77,8 @@ def test_the_verdict_names_one_lost_reading_among_all(spoil: str | None) -> None
         report = json.loads((out / "report.json").read_text())
         assert json.loads(done.stdout.splitlines()[-1]) == report
     assert done.returncode == (1 if spoil else 0), done.stderr
+    told = [line for line in done.stderr.splitlines() if "sent " in line]
+    assert len(told) >= 2, done.stderr
     verdict = report["verdict"]
     assert verdict["faults"] == ({"missing": 1, "feed_extra": 1} if spoil else {})
     assert verdict["receipted"] > 100
