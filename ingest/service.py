@@ -79,7 +79,7 @@ class _Turns:
     def readiness(self) -> metrics.Readiness:
         """What `/ready` says."""
         room = self._room
-        if room is None:
+        if room is None or not self._standby.acts:  # replaced, and still tidying up
             return outlook.waiting(self._standby)
         return outlook.acting(room.board, room.health)
 
