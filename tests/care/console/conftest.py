@@ -31,8 +31,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="session")
 def console_database(postgres: PostgresServer) -> Iterator[str]:
     """One migrated database for all browser tests; each test has a team of its own."""
-    template = fix_database._TEMPLATE
-    yield from fix_database._fresh(postgres, f"CREATE DATABASE {{}} OWNER {{}} TEMPLATE {template}")
+    yield from fix_database._fresh(postgres, fix_database._CLONE)
 
 
 @pytest.fixture(scope="session")
