@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import signal
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -99,6 +100,8 @@ def fleet(
             obey_hub_status=not regardless,
         )  # fmt: skip
         summary = asyncio.run(_run(options, quiet=as_json))
+    except FileExistsError:
+        _end(USAGE, f"{ledger} is there already, and books are never written over: name another")
     except (AccountsError, OSError, ValueError) as error:
         _end(USAGE, str(error))
     _tell(summary, as_json=as_json)
@@ -122,8 +125,12 @@ def _shares(of: type[S], text: str, usual: dict[str, float]) -> S:
             known = ", ".join(of.__struct_fields__)
             raise ValueError(f"{name} is not one of {known}")
         said[name] = float(number)
-        if said[name] < 0:
-            raise ValueError(f"{name} cannot be below 0")
+        if not 0 <= said[name] <= (1 if of is Mischief else math.inf):
+            raise ValueError(
+                f"{name}={number} is no share: from 0 to 1"
+                if of is Mischief
+                else f"{name} cannot be below 0"
+            )
     return of(**said)
 
 

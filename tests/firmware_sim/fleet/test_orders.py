@@ -150,7 +150,7 @@ async def test_a_fleet_that_is_killed_has_sent_nothing_it_did_not_write_down(
         (["--broker", "mqtt://192.0.2.1:1883"], 2, "only to this machine"),
         (["--broker", "mqtts://127.0.0.1:8883"], 2, "plain MQTT"),
         (["--mix", "sngle=1"], 2, "not one of single"),
-        (["--mischief", "late=-1"], 2, "below 0"),
+        (["--mischief", "late=-1"], 2, "from 0 to 1"),
         (["--mix", "event=1", "--minutes", "0.02", "--settle", "1"], 1, "sent, not receipted"),
         (["--broker", "mqtt://127.0.0.1:9", "--minutes", "0.01", "--settle", "0"], 3, "refused"),
     ],
