@@ -7,6 +7,7 @@ from typing import Final, Generic, TypeVar
 from ingest.mqtt_frame import FrameError, packet_length
 
 _WRITE_BUFFER: Final = 4 * 1024 * 1024
+_REST_S: Final = 0.002
 
 Packet = TypeVar("Packet")
 
@@ -49,6 +50,18 @@ class Connection(asyncio.Protocol, Generic[Packet]):
         self.heard_at = asyncio.get_running_loop().time()
         self._buffer += data
         self._drain()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Brokers write every message by itself. Whoever wakes up for each of them is busy waking
+        up: what comes within two milliseconds is read at once."""
+        if self._transport is not None and not self.paused and not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(_REST_S, self._listen)
+
+    def _listen(self) -> None:
+        if self._transport is not None and not self.paused and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _drain(self) -> None:
         if self.lost.done():

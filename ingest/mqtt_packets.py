@@ -1,5 +1,7 @@
 """What the session says to the broker, as packets of the codec, and what is read back."""
 
+import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import mqtt5
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from ingest.mqtt_session import SessionOptions
 
 _SUBSCRIBE_ID: Final = 1
+_PUBACK: Final = 0x4002_0000  # its type, two bytes to come, the packet id
 
 
 def connect(options: "SessionOptions") -> bytes:
@@ -51,6 +54,12 @@ def subscribe(filters: tuple[str, ...]) -> bytes:
         for pattern in filters
     ]
     return mqtt5.SubscribePacket(_SUBSCRIBE_ID, wanted).write()
+
+
+def acknowledgements(packet_ids: Sequence[int]) -> bytes:
+    """PUBACK of each of these: taken, nothing else to say."""
+    acknowledged = [_PUBACK | packet_id for packet_id in packet_ids]
+    return struct.pack(f">{len(acknowledged)}I", *acknowledged)
 
 
 def publish(packet_id: int, message: Outgoing, *, duplicate: bool) -> bytes:

@@ -144,21 +144,24 @@ class Session:
 
     def settle(self, arrivals: Iterable[Arrival]) -> None:
         """These are stored or durably refused: acknowledge them, each on its own connection."""
+        number = size = 0
         for arrival in arrivals:
             arrival.settled = True
-            self._in_hand -= 1
-            self._in_hand_bytes -= len(arrival.payload)
+            number += 1
+            size += len(arrival.payload)
+        self._in_hand -= number
+        self._in_hand_bytes -= size
         connection = self._connection
         if connection is None:
             return
         pending = self._unacknowledged
-        acknowledgements = []
+        packet_ids = []
         while pending and pending[0].settled:
             packet_id = pending.popleft().packet_id
             if packet_id is not None:
-                acknowledgements.append(mqtt5.PubAckPacket(packet_id).write())
-        if acknowledgements:
-            connection.write(b"".join(acknowledgements))
+                packet_ids.append(packet_id)
+        if packet_ids:
+            connection.write(mqtt_packets.acknowledgements(packet_ids))
         if connection.paused and not self._full:
             connection.pause(False)
 
@@ -166,9 +169,7 @@ class Session:
     def _full(self) -> bool:
         """Receive Maximum does not bound QoS 0, Mosquitto 2.0 goes beyond it after the first
         acknowledgement, and it counts no bytes: then the network has to wait."""
-        return (
-            self._in_hand > self._options.receive_maximum or self._in_hand_bytes > _IN_HAND_BYTES
-        )
+        return self._in_hand > self._options.receive_maximum or self._in_hand_bytes > _IN_HAND_BYTES
 
     def _arrived(self, packet: mqtt5.PublishPacket) -> None:
         connection = self._connection

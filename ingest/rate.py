@@ -28,6 +28,8 @@ class Buckets:
     def __init__(self, rate: Rate, *, limit: int) -> None:
         self._rate = rate
         self._limit = limit
+        self._one_s = 1 / rate.per_s
+        self._whole_s = max(rate.burst, 1.0) / rate.per_s
         self._full_at: dict[str, float] = {}
 
     def __len__(self) -> int:
@@ -44,6 +46,15 @@ class Buckets:
             return wait
         self._note(name, full_at + cost / self._rate.per_s, now)
         return 0.0
+
+    def leisurely(self, name: str, now: float) -> bool:
+        """Take one token if it is there, and say whether it was: `take`, in a hurry."""
+        full_at = self._full_at.get(name, now)
+        after = (full_at if full_at > now else now) + self._one_s
+        if after - now - self._whole_s > _ROUNDING:
+            return False
+        self._note(name, after, now)
+        return True
 
     def charge(self, name: str, now: float, cost: float = 1.0) -> float:
         """Take `cost` tokens, on credit if need be. 0: they were there; else the seconds after

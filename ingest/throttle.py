@@ -90,11 +90,13 @@ class Throttle:
         """
         if self._counted_at is None:
             return True
-        kind = _HIST if obs.hist else _OBS
-        samples = sum([_proven_samples(series) for series in obs.ser])
+        series = obs.ser
+        samples = _proven_samples(series[0])
+        if len(series) > 1:
+            samples = sum([_proven_samples(one) for one in series])
         if samples > self._few_samples:
             return False
-        return not self._soft[kind].take(node, self._counted_at)
+        return self._soft[_HIST if obs.hist else _OBS].leisurely(node, self._counted_at)
 
     def at_the_door(self, arrival: Arrival) -> Haste | None:
         """Looked at before anything is decoded: is this message far too much?"""

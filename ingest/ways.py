@@ -56,11 +56,10 @@ class Way:
         """What a proven series (contract.strict) is like, measured at `at`; None: it is unusual."""
         if series.q is not None or series.ses is not None or series.fix:
             return None
-        fl = series.fl
-        key = (
-            *(series.k, series.dev, series.who, clock, series.o is None),
-            *(series.pos, series.site, series.how, tuple(fl) if fl else None),
-        )
+        s, fl = series, series.fl
+        flags = tuple(fl) if fl else None
+        # One after the other in one line: this is looked up for every message.
+        key = (s.k, s.dev, s.who, clock, s.o is None, s.pos, s.site, s.how, flags)
         shape = self._shapes.get(key)
         if shape is not None and shape.since <= at < shape.until:
             return shape

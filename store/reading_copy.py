@@ -5,7 +5,8 @@ once (`Usual`). The order of the columns is that of store/sql/reading_copy.sql.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -20,8 +21,6 @@ from store.pool import Connection
 _SQL: Final = queries("reading_copy")
 _COLUMNS: Final = 18
 _PLACE: Final = struct.Struct(">iqiq")
-_ONE: Final = struct.Struct(">idiiiiqiqiqiq")
-_TWO: Final = struct.Struct(">ididiiiqiqiqiq")
 _END: Final = struct.Struct(">iqiqiqiq")
 _FLOAT: Final = struct.Struct(">id")
 _PARTS: Final = 4
@@ -33,14 +32,14 @@ class Usual:
     """What many readings share: whose they are, of what and from where. Times are in milliseconds
     since 1970, except `received`: microseconds since 2000."""
 
-    __slots__ = ("_head", "_middle", "said")
+    __slots__ = ("_head", "_one", "_tail", "_two", "said")
 
     def __init__(self, said: Said, context: dict[str, object] | None) -> None:
         self.said = said
         self._head = (
             copying.start_of_row(_COLUMNS) + copying.int8(said.device_id) + copying.text(said.kind)
         )
-        self._middle = b"".join(
+        self._tail = b"".join(
             (
                 copying.int8(said.patient_id),
                 copying.int4(said.flags),
@@ -50,25 +49,38 @@ class Usual:
                 copying.text(said.node_id),
             )
         )
+        lengths = len(self._head), len(self._tail)
+        self._one, self._two = _packs(*lengths, "idiii"), _packs(*lengths, "ididii")
 
     def row(
         self, at: int, ordinal: int, values: Values, boot: int, seq: int, sent: int, received: int
     ) -> bytes:
         """One reading as a row."""
-        place = _PLACE.pack(8, (at - copying.EPOCH_MS) * 1000, 8, ordinal)
-        sent = (sent - copying.EPOCH_MS) * 1000
-        if None not in values:
-            if len(values) == 1:
-                rest = _ONE.pack(8, values[0], -1, -1, -1, 8, boot, 8, seq, 8, sent, 8, received)
-                return self._head + place + self._middle + rest
-            if len(values) == 2:
-                a, b = values
-                rest = _TWO.pack(8, a, 8, b, -1, -1, 8, boot, 8, seq, 8, sent, 8, received)
-                return self._head + place + self._middle + rest
+        at, sent = (at - copying.EPOCH_MS) * 1000, (sent - copying.EPOCH_MS) * 1000
+        head, tail = self._head, self._tail
+        if len(values) == 2:
+            a, b = values
+            if a is not None and b is not None:
+                # fmt: off
+                return self._two(head, 8, at, 8, ordinal, 8, a, 8, b, -1, -1,
+                                 8, boot, 8, seq, 8, sent, 8, received, tail)
+                # fmt: on
+        elif len(values) == 1 and values[0] is not None:
+            # fmt: off
+            return self._one(head, 8, at, 8, ordinal, 8, values[0], -1, -1, -1,
+                             8, boot, 8, seq, 8, sent, 8, received, tail)
+            # fmt: on
+        place = _PLACE.pack(8, at, 8, ordinal)
         numbers = [NULL if value is None else _FLOAT.pack(8, value) for value in values]
         numbers += [NULL] * (_PARTS - len(values))
         end = _END.pack(8, boot, 8, seq, 8, sent, 8, received)
-        return b"".join((self._head, place, self._middle, *numbers, end))
+        return b"".join((head, place, *numbers, end, tail))
+
+
+@lru_cache(maxsize=256)
+def _packs(head: int, tail: int, values: str) -> Callable[..., bytes]:
+    """A whole row in one go, between a head and a tail of so many bytes."""
+    return struct.Struct(f">{head}siqiq{values}iqiqiqiq{tail}s").pack
 
 
 async def known(conn: Connection, columns: ReadingColumns) -> set[int]:

@@ -1,7 +1,7 @@
 -- name: copy
 -- Readings nobody has said before; what they do not name is empty.
-COPY reading (device_id, kind, measured_at, ordinal, patient_id, flags, clock, who, context, node_id,
-    v0, v1, v2, v3, boot, seq, sent_at, received_at) FROM STDIN (FORMAT BINARY)
+COPY reading (device_id, kind, measured_at, ordinal, v0, v1, v2, v3, boot, seq, sent_at, received_at,
+    patient_id, flags, clock, who, context, node_id) FROM STDIN (FORMAT BINARY)
 
 -- name: known
 -- The places of those that are there already, or say again what one before them said.
