@@ -62,7 +62,7 @@ def hub(tmp_path: Path) -> Iterator[Path]:
             stderr=subprocess.STDOUT,
         )
     try:
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 180
         while "Ctrl-C stops the hub" not in (tmp_path / "hub.log").read_text():
             assert process.poll() is None, (tmp_path / "hub.log").read_text()
             assert time.monotonic() < ends, "the hub did not start"

@@ -16,7 +16,7 @@ from care.settings import CareSettings
 from runtime.free_port import free_port
 
 pytestmark = pytest.mark.loop
-_PATIENCE_S = 30.0
+_PATIENCE_S = 120.0
 NOWHERE = "postgresql://127.0.0.1:1/none"
 
 
@@ -39,6 +39,11 @@ async def care(database_url: str) -> AsyncIterator[tuple[asyncio.subprocess.Proc
             await process.wait()
 
 
+def client(address: str) -> httpx.AsyncClient:
+    """A browser with patience."""
+    return httpx.AsyncClient(base_url=address, timeout=60.0)
+
+
 async def until(happens: Callable[[], Awaitable[bool]]) -> None:
     """Wait until it happens."""
     ends = time.monotonic() + _PATIENCE_S
@@ -47,17 +52,17 @@ async def until(happens: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(0.1)
 
 
-async def status(client: httpx.AsyncClient, path: str) -> int:
+async def status(web: httpx.AsyncClient, path: str) -> int:
     """The status of a GET; 0 while nobody listens."""
     try:
-        return (await client.get(path)).status_code
+        return (await web.get(path)).status_code
     except httpx.TransportError:
         return 0
 
 
 async def test_api_and_console_come_from_one_server(database_url: str) -> None:
     """The API answers, the console's door is there, and SIGTERM ends it cleanly and soon."""
-    async with care(database_url) as (process, address), httpx.AsyncClient(base_url=address) as web:
+    async with care(database_url) as (process, address), client(address) as web:
 
         async def is_ready() -> bool:
             return await status(web, "/ready") == 200
@@ -75,7 +80,7 @@ async def test_api_and_console_come_from_one_server(database_url: str) -> None:
 
 async def test_p15_care_without_a_database_says_so(database_url: str) -> None:
     """It starts, is alive, is not ready, and answers 503 with when to try again."""
-    async with care(NOWHERE) as (process, address), httpx.AsyncClient(base_url=address) as web:
+    async with care(NOWHERE) as (process, address), client(address) as web:
 
         async def is_alive() -> bool:
             return await status(web, "/health") == 200

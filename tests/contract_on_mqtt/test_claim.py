@@ -21,6 +21,7 @@ from runtime.settings import parse_broker_url
 from tests.contract_on_mqtt.conftest import LiveHub, Rows, quick
 from tests.contract_on_mqtt.label import read_label
 from tests.contract_on_mqtt.test_error_claims import door
+from tests.fixtures.promised import promised
 
 _TABLES = ("reading", "reading_conflict", "block", "wave_chunk", "event", "node_diag")
 
@@ -75,8 +76,8 @@ async def test_from_a_printed_code_to_a_reading_and_out(
         revoked_at = time.monotonic()
         revoked = await asyncio.to_thread(hub.run, "node", "revoke", "--node", access.node)
         assert revoked.exit_code == 0, revoked.stderr
-        await robot.until(lambda: not robot.online, 10.0)
-        assert time.monotonic() - revoked_at < 10.0
+        await robot.until(lambda: not robot.online, promised(10.0))
+        assert time.monotonic() - revoked_at < promised(10.0)
         messages = [message for message in robot.outbox.all() if message.seq >= said]
     with pytest.raises(LineEndedError):
         async with Robot(access, habits=habits):

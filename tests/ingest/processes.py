@@ -98,7 +98,7 @@ def several(
 
 async def roles(processes: list[Ingest]) -> tuple[Ingest, list[Ingest]]:
     """Who acts, and who stands by; waits until exactly one acts and the others are ready too."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while True:
         said = [(one, *await one.ready()) for one in processes]
         acting = [one for one, status, body in said if status == 200 and body["role"] == "active"]

@@ -12,6 +12,7 @@ from runtime.clock import SystemClock
 from store import feed
 from store.pool import Connection
 from tests.contract.corpus import golden
+from tests.fixtures.promised import promised
 from tests.ingest.conftest import Device, count, until, until_count
 
 
@@ -38,7 +39,7 @@ async def test_a_call_is_answered_within_two_seconds(
     device.send("event", {"id": "01KAPW7S3JQ4", "type": "call_doctor", "sev": "critical", "try": 1})
     (told,) = await until(lambda: accepted(device))
     await until(lambda: {"boot": 1, "upto": 1} in device.receipts())
-    assert time.monotonic() - pressed < 2.0
+    assert time.monotonic() - pressed < promised(2.0)
     assert told["ok"] is True
     assert told["ref"] == {"id": "01KAPW7S3JQ4", "boot": 1, "seq": 1}
     assert set(told["say"]) == {"zh-CN", "en"}

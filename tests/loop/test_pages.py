@@ -14,6 +14,7 @@ from firmware_sim.physiology import Pressure
 from hub.demo_home import LiveHome
 from tests.fixtures.fix_browser import DESKTOP, TABLET, Chromium, Tab
 from tests.fixtures.fix_hub import ROOMS, HubProcess
+from tests.fixtures.promised import promised
 from tests.loop.county import County
 
 pytestmark = [
@@ -22,7 +23,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(180),
 ]
-_SOON_MS = 2000
+_SOON_MS = promised(2000)
 
 
 @contextlib.asynccontextmanager

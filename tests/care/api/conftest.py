@@ -79,7 +79,7 @@ class Caller:
 @pytest.fixture
 async def client(address: str) -> AsyncIterator[httpx.AsyncClient]:
     """A browser-like client with its own cookies."""
-    async with httpx.AsyncClient(base_url=address) as opened:
+    async with httpx.AsyncClient(base_url=address, timeout=60.0) as opened:
         yield opened
 
 

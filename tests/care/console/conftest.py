@@ -86,7 +86,7 @@ def metrics_url(console: tuple[str, int]) -> str:
 
 
 def _wait_for(url: str, running: "subprocess.Popen[bytes]", log: Path) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 180
     while time.monotonic() < until:
         assert running.poll() is None, log.read_text()
         try:

@@ -14,7 +14,7 @@ _PATIENCE_S = 60.0
 
 
 async def _figures(url: str) -> dict[str, float]:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
         text = (await client.get(url)).text
     lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
     return {name: float(value) for name, _, value in lines}

@@ -49,7 +49,7 @@ async def test_a_doctor_signs_in_and_out(village: Village) -> None:
 
 async def test_guessing_is_slowed_down(village: Village) -> None:
     """After five wrong passwords even the right one has to wait, and the page says so."""
-    async with httpx.AsyncClient(base_url=village.url) as client:
+    async with httpx.AsyncClient(base_url=village.url, timeout=60.0) as client:
         for _ in range(5):
             form = {"user_name": village.user, "password": "wrong"}
             assert (await client.post("/sign-in", data=form)).status_code == 403
@@ -75,7 +75,7 @@ async def test_an_ended_session_leaves_the_open_page(village: Village) -> None:
 async def test_forms_of_other_sites_are_refused(village: Village) -> None:
     """A form sent from another site signs nobody in and leads nowhere else afterwards."""
     form = {"user_name": village.user, "password": PASSWORD}
-    async with httpx.AsyncClient(base_url=village.url) as client:
+    async with httpx.AsyncClient(base_url=village.url, timeout=60.0) as client:
         foreign = await client.post("/sign-in", data=form, headers={"Origin": "http://evil.test"})
         away = await client.post("/sign-in", data=form | {"next": "//evil.test/"})
     assert foreign.status_code == 403
