@@ -12,6 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 from psycopg.rows import class_row
 
+from contract.instants import EPOCH
 from contract.vitals import FLAGS
 from store import feed, series
 from store.feed import BlockItem, ReadingItem
@@ -24,6 +25,7 @@ CONSUMER: Final = "aggregate"
 NOT_COUNTING: Final = sum(flag.mask for flag in FLAGS.values() if not flag.counts)
 _DAY: Final = timedelta(days=1)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 Values = list[float | None]
 
@@ -100,9 +102,22 @@ async def advance(conn: Connection, *, limit: int = 20) -> int:
 
 async def _mark_days(conn: Connection, items: Iterable[ReadingItem]) -> None:
     changed = {(i.patient_id, i.kind, i.measured_at) for i in items if i.patient_id is not None}
-    if changed:
-        patient_id, kind, at = (list(column) for column in zip(*changed, strict=True))
-        await conn.execute(_SQL["mark_days"], {"patient_id": patient_id, "kind": kind, "at": at})
+    if not changed:
+        return
+    kinds = sorted({kind for _, kind, _ in changed})
+    places = {kind: place for place, kind in enumerate(kinds, 1)}
+    values = {
+        "patient_id": _numbers(patient for patient, _, _ in changed),
+        "kinds": kinds,
+        "kind": _numbers(places[kind] for _, kind, _ in changed),
+        "at": _numbers((at - EPOCH) // _MICROSECOND for _, _, at in changed),
+    }
+    await conn.execute(_SQL["mark_days"], values)
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    """As PostgreSQL writes an array; a tenth of the time that a list takes."""
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 async def mark_blocks(

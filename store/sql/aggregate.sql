@@ -1,9 +1,18 @@
 -- name: mark_days
--- Readings of these patients at these instants changed: their days are due.
+-- Readings of these patients at these instants (in microseconds since 1970) changed: their days are
+-- due. What `zone_of` says, written out: every live reading comes by here.
 INSERT INTO reading_day_due (patient_id, kind, day)
-SELECT DISTINCT patient_id, kind, (at AT TIME ZONE zone_of(patient_id, at))::date
-FROM unnest(%(patient_id)s::bigint[], %(kind)s::text[], %(at)s::timestamptz[])
-    AS changed (patient_id, kind, at)
+SELECT DISTINCT changed.patient_id, (%(kinds)s::text[])[kind],
+    (at AT TIME ZONE coalesce(own.time_zone, area.time_zone, 'UTC'))::date
+FROM unnest(%(patient_id)s::bigint[], %(kind)s::integer[], %(at)s::bigint[])
+    AS changed (patient_id, kind, micros)
+CROSS JOIN LATERAL (SELECT 'epoch'::timestamptz + micros * interval '1 microsecond' AS at) AS instant
+LEFT JOIN LATERAL (
+    SELECT time_zone FROM patient_time_zone AS own
+    WHERE own.patient_id = changed.patient_id AND own.since <= at
+    ORDER BY own.since DESC LIMIT 1) AS own ON true
+LEFT JOIN patient ON patient.id = changed.patient_id
+LEFT JOIN area ON area.id = patient.area_id
 ORDER BY 1, 2, 3
 ON CONFLICT DO NOTHING
 
