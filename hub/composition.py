@@ -12,6 +12,7 @@ from psycopg import AsyncConnection
 from contract.acl import ACL, CLAIMS_USER, DOWNLINK_USER, INGEST_USER
 from contract.instants import to_millis
 from hub import logs, readiness
+from hub.clock_watch import watch_clock
 from hub.credentials import Credentials
 from hub.damage import watch_pages
 from hub.disk_watch import serve_metrics, watch_disk
@@ -251,6 +252,7 @@ class Hub:
         tasks["watch"] = watch_database(lambda: takes_commits(url), self.alarms, rules)
         tasks["pages"] = watch_pages(lambda: pages(url), self.alarms)
         tasks["room"] = watch_room(lambda: has_room(url), self.alarms)
+        tasks["clock"] = watch_clock(self._clock, self.alarms)
         tasks["disk"] = watch_disk(self.home.root, self.alarms, self.settings.disk)
         if self.settings.metrics_port:
             tasks["metrics"] = serve_metrics(self.settings.metrics_port + len(ROOMS))

@@ -11,6 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from hub import options
+from hub.clock_watch import tell_at_start
 from hub.home import Home
 from runtime import metrics
 from runtime.clock import SystemClock
@@ -108,8 +109,10 @@ def _run(room: str, **flags: object | None) -> None:
     service = importlib.import_module(f"{room}.service")
 
     async def main() -> None:
+        clock = SystemClock()
         async with metrics.served(settings.metrics_port):
-            await service.serve(settings, SystemClock())
+            tell_at_start(clock)
+            await service.serve(settings, clock)
 
     raise typer.Exit(run_service(room, main))
 

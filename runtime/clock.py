@@ -1,7 +1,10 @@
 """Time as a dependency: services take a clock, tests turn it by hand."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+# No clock is right that says an earlier time: nobody had this package then.
+RELEASED: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
