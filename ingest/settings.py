@@ -90,6 +90,8 @@ class IngestSettings(ServiceSettings):
     keep_blocks_days: int = _own("keep_blocks_days", _KEPT.blocks, ge=7)
     keep_waveforms_days: int = _own("keep_waveforms_days", _KEPT.waveforms, ge=7)
     keep_rejects_days: int = _own("keep_rejects_days", _KEPT.rejects, ge=7)
+    # By how many days what is forgotten may go on in an hour, whatever the clock says.
+    retention_days_an_hour: float = _own("retention_days_an_hour", _KEPT.days_an_hour, ge=0.05)
     # After how many days old stretches become columns, where TimescaleDB is there.
     reading_rows_days: int = _own("reading_rows_days", _KEPT.reading_rows, ge=1)
     block_rows_days: int = _own("block_rows_days", _KEPT.block_rows, ge=1)
@@ -106,6 +108,7 @@ class IngestSettings(ServiceSettings):
             rejects=self.keep_rejects_days,
             reading_rows=self.reading_rows_days,
             block_rows=self.block_rows_days,
+            days_an_hour=self.retention_days_an_hour,
         )
 
     @property

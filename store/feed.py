@@ -233,7 +233,7 @@ async def move(conn: Connection, consumer: str, to: int) -> None:
     await conn.execute(_SQL["move"], {"consumer": consumer, "position": to})
 
 
-async def prune(conn: Connection, *, limit: int) -> int:
-    """Drop some of what is older than a week and passed by everybody; how many batches. Fewer than
-    `limit`: that was all."""
-    return (await conn.execute(_SQL["prune"], {"limit": limit})).rowcount
+async def prune(conn: Connection, *, now: datetime, limit: int) -> int:
+    """Drop some of what is older than a week, by `now` and by the database's own clock, and passed
+    by everybody; how many batches. Fewer than `limit`: that was all."""
+    return (await conn.execute(_SQL["prune"], {"now": now, "limit": limit})).rowcount

@@ -1,6 +1,7 @@
 """What is kept for how long. Readings are kept for ever; nothing younger than said here ever goes.
 
-Each step is a small transaction of its own, the same with and without TimescaleDB.
+What is old is said by whoever calls: by a horizon (`store.horizon`), never straight by a clock that
+may jump. Each step is a small transaction of its own, the same with and without TimescaleDB.
 """
 
 from datetime import datetime, timedelta
@@ -22,7 +23,8 @@ class Kept(Struct, frozen=True, kw_only=True):
     """Days. Dense series go by whole months or weeks, so they stay up to that much longer.
 
     `reading_rows`, `block_rows`: so long after its end a stretch stays in rows, where TimescaleDB
-    takes late ones fastest; then it becomes columns.
+    takes late ones fastest; then it becomes columns. `days_an_hour`: by so many days forgetting may
+    go on in an hour, whatever a clock says.
     """
 
     blocks: int = 90
@@ -31,6 +33,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     messages: int = message.KEPT_DAYS
     reading_rows: int = 30
     block_rows: int = 2
+    days_an_hour: float = 1.0
 
 
 async def forget(conn: Connection, what: str, *, before: datetime, limit: int = MANY) -> int:
@@ -48,10 +51,10 @@ async def forget_blocks(conn: Connection, *, before: datetime) -> list[str]:
         return []
 
 
-async def forget_feed(conn: Connection, *, limit: int = MANY) -> int:
+async def forget_feed(conn: Connection, *, now: datetime, limit: int = MANY) -> int:
     """Delete some of what the feed no longer has to keep, a week, and until everybody has read it;
     how many batches. Fewer than `limit`: that was all."""
-    return await feed.prune(conn, limit=limit)
+    return await feed.prune(conn, now=now, limit=limit)
 
 
 async def make_columns(conn: Connection, kept: Kept, *, now: datetime) -> str | None:

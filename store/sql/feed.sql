@@ -37,8 +37,9 @@ UPDATE feed_cursor SET position = %(position)s, moved_at = now()
 WHERE consumer = %(consumer)s AND position < %(position)s
 
 -- name: prune
--- Batches older than a week that every consumer has passed; a part, so that nobody waits.
+-- Batches older than a week, by both clocks, that every consumer has passed; a part, so that nobody
+-- waits.
 DELETE FROM batch WHERE id IN (
-    SELECT id FROM batch WHERE committed_at < now() - interval '7 days'
+    SELECT id FROM batch WHERE committed_at < least(now(), %(now)s) - interval '7 days'
     AND id <= (SELECT coalesce(min(position), 0) FROM feed_cursor)
     ORDER BY id LIMIT %(limit)s)

@@ -7,7 +7,7 @@ import pytest
 
 from ingest.tidy import Tidy
 from runtime.clock import ManualClock
-from store import block, message, reading, reject, retention, series, wave
+from store import block, horizon, message, reading, reject, retention, series, wave
 from store.failure import UnavailableError
 from store.line import Line
 from store.message import Incoming, Key
@@ -27,6 +27,9 @@ AGES = (1, 6, 8, 59, 61, 89, 91, 150, 364, 366, 1000)
 async def tidy(database_url: str) -> AsyncIterator[Tidy]:
     """Tidies up as of NOW."""
     line = Line(database_url, name="test")
+    async with line.transaction() as conn:
+        await horizon.reached(conn, otherwise=NOW)
+        await horizon.move(conn, NOW)
     tidy = Tidy(line, clock=ManualClock(NOW), every_s=60)
     yield tidy
     await line.close()
@@ -109,7 +112,8 @@ async def test_the_feed_is_forgotten_in_portions(conn: Connection) -> None:
         " SELECT n, 'x', '', 1, now() - make_interval(days => 20 - n) FROM generate_series(1, 19) n"
     )
     await conn.execute("INSERT INTO feed_cursor (consumer, position) VALUES ('test', 12)")
-    numbers = [await retention.forget_feed(conn, limit=5) for _ in range(4)]
+    now = datetime.now(UTC)
+    numbers = [await retention.forget_feed(conn, now=now, limit=5) for _ in range(4)]
     assert numbers == [5, 5, 2, 0]
 
 

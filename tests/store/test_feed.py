@@ -160,7 +160,9 @@ async def test_pruning_waits_for_the_slowest(conn: Connection) -> None:
     await feed.position(conn, "fast")
     await feed.position(conn, "slow")
     await feed.move(conn, "fast", second.id)
-    assert await feed.prune(conn, limit=10) == 0
+    now = datetime.now(UTC)
+    assert await feed.prune(conn, now=now, limit=10) == 0
     await feed.move(conn, "slow", first.id)
-    assert await feed.prune(conn, limit=10) == 1
+    assert await feed.prune(conn, now=now - timedelta(days=2), limit=10) == 0
+    assert await feed.prune(conn, now=now, limit=10) == 1
     assert names(await feed.read_after(conn, 0)) == ["two"]
