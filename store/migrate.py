@@ -1,18 +1,22 @@
 """Bring the schema up to date: numbered SQL files, each once, in order, each in a transaction.
 
-An empty database of a server with TimescaleDB uses it (store.series). Ingest may go on writing
-meanwhile: a migration that cannot have its locks at once lets go of all of them and tries again.
+The indexes of a file `*.online.sql` are built without one, so that nobody waits for them
+(store.online); the file is noted when all of them are whole. An empty database of a server with
+TimescaleDB uses it (store.series). Ingest may go on writing meanwhile: a migration that cannot have
+its locks at once lets go of all of them and tries again.
 """
 
 import asyncio
 import hashlib
 import random
+from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib import resources
 
 from psycopg import AsyncConnection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
-from store import series
+from store import online, series
 from store.pool import Connection, assert_durable
 
 # Writers wait so long behind a migration that waits for a table; a minute of trying in all.
@@ -21,6 +25,7 @@ _TRIES = 60
 
 # Any number, the same for every Hearthbeat: two migrations never run at once.
 _LOCK = 4_851_001
+_LOCK_LOOK_S = 0.2
 
 
 class MigrationChangedError(RuntimeError):
@@ -41,11 +46,20 @@ async def migrate(database_url: str, *, timescaledb: bool = True) -> list[str]:
     """
     async with await AsyncConnection.connect(database_url, autocommit=True) as conn:
         await assert_durable(conn)
-        await conn.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        await _alone(conn)
         try:
             return await _apply_missing(conn, timescaledb)
         finally:
             await conn.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+async def _alone(conn: Connection) -> None:
+    # By asking, not in one statement that waits: a concurrent build waits for that statement.
+    while True:
+        row = await (await conn.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))).fetchone()
+        if row is not None and row[0]:
+            return
+        await asyncio.sleep(_LOCK_LOOK_S)
 
 
 async def _apply_missing(conn: Connection, timescaledb: bool) -> list[str]:
@@ -63,20 +77,38 @@ async def _apply_missing(conn: Connection, timescaledb: bool) -> list[str]:
         if known.get(name, digest) != digest:
             raise MigrationChangedError(f"{name} was changed after it was applied: add a new file")
         if name not in known:
-            await _apply(conn, name, sql, digest)
+            # Nobody writes to a database that was empty a moment ago: there the quick way is right.
+            slowly = bool(known) and name.endswith(".online.sql")
+            await (_build if slowly else _apply)(conn, name, sql, digest)
             applied.append(name)
     return applied
 
 
 async def _apply(conn: Connection, name: str, sql: str, digest: str) -> None:
+    async def once() -> None:
+        async with conn.transaction():
+            await conn.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'".encode())
+            await conn.execute(sql.encode())
+            await _note(conn, name, digest)
+
+    await _insist(once)
+
+
+async def _build(conn: Connection, name: str, sql: str, digest: str) -> None:
+    for index in online.indexes(sql):
+        await _insist(partial(online.build, conn, index))
+    await _note(conn, name, digest)
+
+
+async def _note(conn: Connection, name: str, digest: str) -> None:
+    noted = "INSERT INTO schema_migration (name, sha256) VALUES (%s, %s)"
+    await conn.execute(noted, (name, digest))
+
+
+async def _insist(once: Callable[[], Awaitable[None]]) -> None:
     for tries in range(1, _TRIES + 1):
         try:
-            async with conn.transaction():
-                await conn.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'".encode())
-                await conn.execute(sql.encode())
-                await conn.execute(
-                    "INSERT INTO schema_migration (name, sha256) VALUES (%s, %s)", (name, digest)
-                )
+            await once()
         except (LockNotAvailable, DeadlockDetected):
             # Whoever waits behind us for a table goes first.
             if tries == _TRIES:

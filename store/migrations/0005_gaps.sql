@@ -49,8 +49,6 @@ CREATE INDEX gap_open ON gap (node_id) WHERE closed_at IS NULL;
 CREATE INDEX gap_followed ON gap (node_id, boot)
     WHERE followed AND NOT recounted AND how IS DISTINCT FROM 'came';
 CREATE INDEX gap_node ON gap (node_id, before_at);
-CREATE INDEX command_resend ON command (node_id)
-    WHERE op = 'resend' AND state IN ('queued', 'sent', 'accepted');
 
 -- How many numbers lie in these ranges.
 CREATE FUNCTION numbers_in(ranges int8multirange) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$

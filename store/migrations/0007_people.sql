@@ -7,11 +7,6 @@ ALTER TABLE block ADD COLUMN set_aside text;
 -- When a person said whose it is: for that patient it became known then, not before.
 ALTER TABLE reading ADD COLUMN assigned_at timestamptz;
 
-CREATE INDEX reading_waiting ON reading (measured_at, device_id, kind, ordinal)
-    WHERE patient_id IS NULL AND set_aside IS NULL;
-CREATE INDEX block_waiting ON block (start_at, device_id)
-    WHERE patient_id IS NULL AND set_aside IS NULL;
-
 -- One deed of one person: what was moved, from whom, to whom. It can be undone once, as a whole.
 CREATE TABLE reassignment (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -34,8 +29,6 @@ CREATE INDEX reassignment_from ON reassignment (from_patient_id, at) WHERE from_
 CREATE INDEX reassignment_to ON reassignment (to_patient_id, at) WHERE to_patient_id IS NOT NULL;
 -- Its readings are in reading_history; these are the rest of what it moved.
 ALTER TABLE reading_history ADD COLUMN reassignment_id bigint REFERENCES reassignment;
-CREATE INDEX reading_history_reassignment ON reading_history (reassignment_id)
-    WHERE reassignment_id IS NOT NULL;
 CREATE TABLE reassigned_block (
     reassignment_id bigint NOT NULL REFERENCES reassignment,
     device_id bigint NOT NULL,
@@ -58,10 +51,3 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON reassigned_chunk
 -- A page that shows whose something is hears of every deed, also of one the feed does not tell.
 CREATE TRIGGER console_wanted AFTER INSERT ON reassignment
     FOR EACH STATEMENT EXECUTE FUNCTION console_wanted();
-
--- What was refused, by time, by code over time and by node; the product has an index of its own.
-CREATE INDEX reject_time ON reject (received_at, id);
-CREATE INDEX reject_code ON reject (code, received_at, id);
--- How far a replay is: all rows asked for by one person at one instant are one replay.
-CREATE INDEX reject_replay ON reject (replay_asked_at, replay_asked_by)
-    WHERE replay_asked_at IS NOT NULL;

@@ -96,5 +96,3 @@ CREATE TRIGGER days_have_changed AFTER UPDATE ON patient
     FOR EACH ROW WHEN (OLD.area_id <> NEW.area_id) EXECUTE FUNCTION days_have_changed();
 CREATE TRIGGER days_have_changed AFTER UPDATE ON area
     FOR EACH ROW WHEN (OLD.time_zone <> NEW.time_zone) EXECUTE FUNCTION days_have_changed();
-
-CREATE INDEX wave_chunk_age ON wave_chunk USING brin (started_at);
