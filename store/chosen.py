@@ -1,21 +1,24 @@
 """One of several values of a reading chosen by a person, and everything a reading ever was.
 
-A choice is a correction of the instant at which it was made: what was sent before changes nothing
-any more, a later correction of the device still does. What was not chosen goes to the history.
+A choice is a correction of the instant at which it was made, and later than everything it was made
+on, whatever the devices' clocks say: what was sent before changes nothing any more, a later
+correction of the device still does. What was not chosen goes to the history (store.settlement).
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from psycopg.rows import class_row, dict_row
 
+from store import series
 from store.deed import Ref
 from store.feed import ReadingItem
 from store.named import queries
 from store.pool import Connection
+from store.settlement import Said, settle
 
 _SQL = queries("chosen")
 
@@ -75,6 +78,8 @@ async def choose(
     Returns what the feed is to hear, last in the transaction. Raises NotAsSeenError.
     """
     place = {**ref._asdict(), "patient_id": patient_id}
+    # A device that speaks of it at this moment goes first, or waits.
+    await series.lift(conn, "reading", [series.Place(*ref, patient_id)])
     stored = await _rows(conn, "stored", place)
     beside = await _rows(conn, "beside", place)
     holds = [row for row in beside if row["id"] == other] if other is not None else stored
@@ -82,12 +87,17 @@ async def choose(
         raise NotAsSeenError
     values, was = _values(holds[0]), stored[0]
     said = {f"v{n}": value for n, value in enumerate(values)} | {"flags": holds[0]["flags"]}
+    everything = [was, *_plainly(was), *beside]
+    sent_at = max(at, _latest(everything) + timedelta(microseconds=1))
+    choice = was | said | {"fix": True, "sent_at": sent_at}
+    past = await _rows(conn, "before", place)
+    settled = settle([*map(_said, everything), _said(choice)], [*map(_said, past)])
     seen = {f"was_{name}": was[name] for name in ("v0", "v1", "v2", "v3", "flags")}
-    changed = await conn.execute(_SQL["choose"], place | said | seen | {"at": at})
+    now = {"sent_at": sent_at, "said_at": settled.said_at}
+    changed = await conn.execute(_SQL["choose"], place | said | seen | now)
     if changed.rowcount != 1:
         raise NotAsSeenError
-    lost = [row for row in (was, *beside) if row is not holds[0]]
-    before = [_before(row) for row in lost]
+    before = [_before(everything[n]) for n in settled.past]
     await conn.execute(_SQL["past"], place | {"before": before, "actor": actor, "at": at})
     ids = [row["id"] for row in beside]
     await conn.execute(_SQL["stand_no_longer"], {"ids": ids})
@@ -101,6 +111,22 @@ async def _rows(conn: Connection, name: str, values: dict[str, Any]) -> list[dic
 
 def _values(row: dict[str, Any]) -> tuple[float | None, ...]:
     return (row["v0"], row["v1"], row["v2"], row["v3"])
+
+
+def _plainly(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """What holds as a correction, if it was also said without being one."""
+    return [row | {"fix": False, "sent_at": row["said_at"]}] if row["said_at"] else []
+
+
+def _said(row: dict[str, Any]) -> Said:
+    sent_at = row["sent_at"] or row["received_at"]
+    who, fix = row["who"], row["fix"]
+    v0, v1, v2, v3 = _values(row)
+    return Said((v0, v1, v2, v3), row["flags"], who, fix, sent_at, row["seq"])
+
+
+def _latest(rows: Sequence[dict[str, Any]]) -> datetime:
+    return max(_said(row).sent_at for row in rows)
 
 
 def _before(row: dict[str, Any]) -> str:

@@ -136,7 +136,8 @@ async def test_two_other_values_in_one_message_are_both_kept(conn: Connection) -
     """Three series of one message that claim the same place."""
     one = said(120, 1)
     await write(conn, one)
-    again = [reading_row(values=(v, 80.0, None, None), seq=7) for v in (150.0, 190.0)]
+    at = AT + timedelta(minutes=7)
+    again = [reading_row(values=(v, 80.0, None, None), sent_at=at) for v in (150.0, 190.0)]
     assert [change.what for change in await write(conn, *again)] == ["conflicting"] * 2
 
 
