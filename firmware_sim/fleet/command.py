@@ -100,12 +100,16 @@ def fleet(
             obey_hub_status=not regardless,
         )  # fmt: skip
         summary = asyncio.run(_run(options, quiet=as_json))
-    except FileExistsError:
-        _end(USAGE, f"{ledger} is there already, and books are never written over: name another")
     except (AccountsError, OSError, ValueError) as error:
-        _end(USAGE, str(error))
+        _end(USAGE, _complaint(error))
     _tell(summary, as_json=as_json)
     raise typer.Exit(exit_code(summary))
+
+
+def _complaint(error: Exception) -> str:
+    if isinstance(error, FileExistsError):
+        return f"{error.filename} is there already; books are never written over: name another"
+    return str(error)
 
 
 def exit_code(summary: Summary) -> int:
