@@ -16,7 +16,7 @@ from typing import Any
 
 import mqtt5
 import msgspec
-from load import Progress
+from load import Progress, end_with_parent
 from psycopg import AsyncConnection
 
 from contract.messages import Obs
@@ -177,5 +177,6 @@ async def store(
 
 
 if __name__ == "__main__":
+    end_with_parent()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main(*sys.argv[1:]))

@@ -71,7 +71,18 @@ def nodes_matter(made: Rig, messages: int) -> None:
             "soft_samples_burst": 1e9,
             "soft_samples_per_s": 1e9,
         }
-        print(line(f"{nodes} nodes", made.run("ingest", messages, **free)), flush=True)
+        with made.subject("ingest", **free) as hub:
+            first = heard_once(made, hub)
+            result = made.send(hub, messages, first=first)
+        print(line(f"{nodes} nodes", result), flush=True)
+
+
+def heard_once(made: Rig, hub: int) -> int:
+    """Let every node be heard of, as after an hour; the number each goes on with."""
+    made.boot += 1
+    made.send(hub, max(made.nodes, 1_000))
+    time.sleep(2.0)
+    return max(1, 1_000 // made.nodes)
 
 
 def rejects_matter(made: Rig, messages: int) -> None:
@@ -88,10 +99,10 @@ def rejects_matter(made: Rig, messages: int) -> None:
 def reading_to_stored(made: Rig, rate: float, seconds: int) -> None:
     """From the instant of the measurement to the commit, as a consumer of the feed sees it."""
     made.people(10_000)
-    with made.subject("ingest", **FREELY) as hub, latencies(made) as told:
-        made.boot += 1
-        time.sleep(1.0)
-        result = made.send(hub, int(rate * seconds), rate=rate)
+    with made.subject("ingest", **FREELY) as hub:
+        first = heard_once(made, hub)
+        with latencies(made) as told:
+            result = made.send(hub, int(rate * seconds), rate=rate, first=first)
     print(f"\nreading to stored at {rate:.0f} messages a second from 10,000 nodes: {told.text()}")
     print(HEAD + "\n" + line(f"{rate:.0f} messages/s", result))
 

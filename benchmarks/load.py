@@ -5,10 +5,12 @@ own. Many nodes speak over one connection; only a benchmark's broker allows that
 """
 
 import mmap
+import os
 import select
 import socket
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -27,7 +29,8 @@ class Load(Struct, frozen=True, kw_only=True):
     of the records of 23 messages a tenth are pressures, 20 messages, and the rest samples, 3).
 
     `ahead` bounds how far the generator runs before what `progress` says was stored; `rate` is in
-    messages a second, 0 for as fast as possible.
+    messages a second, 0 for as fast as possible: then readings are a millisecond apart, because a
+    node that says two things of one instant contradicts itself.
     """
 
     host: str
@@ -42,6 +45,18 @@ class Load(Struct, frozen=True, kw_only=True):
     ahead: int = 4_000
     rate: float = 0.0
     wrong: int = 0  # so many refused messages of one more node, spread over the whole
+    first: int = 0  # the number each node begins with
+
+
+def end_with_parent() -> None:
+    """End this process when whoever started it has ended: its input is a pipe nobody writes to."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 class Progress:
@@ -164,18 +179,20 @@ def run(load: Load) -> None:
     topics = [b"hh/1/up/bench%06d/obs" % n for n in range(1, nodes + 1)]
     every = load.messages // load.wrong if load.wrong else 0
     sent = good = 0
-    started = time.monotonic()
+    before, started = progress.get(), time.monotonic()
+    origin = time.time_ns() // 1_000_000 - load.messages // nodes - 1
     while good < load.messages:
         allowed = min(load.messages, good + _CHUNK)
         if load.rate:
             allowed = min(allowed, int((time.monotonic() - started) * load.rate))
         free = sent - wire.acknowledged < wire.window - 2 * _CHUNK
-        if allowed <= good or not free or sent - progress.get() > load.ahead:
+        if allowed <= good or not free or sent + before - progress.get() > load.ahead:
             wire.hear(0.001)
             continue
         now, packets = time.time_ns() // 1_000_000, []
         for n in range(good, allowed):
-            packets.append(wire.publish(topics[n % nodes], make(load.boot, n // nodes, now)))
+            seq, at = load.first + n // nodes, now if load.rate else origin + n // nodes
+            packets.append(wire.publish(topics[n % nodes], make(load.boot, seq, at)))
             if every and n % every == 0:
                 packets.append(wire.publish(_WRONG, wrong(load.boot, n // every, now)))
         wire.send(b"".join(packets))
@@ -186,4 +203,5 @@ def run(load: Load) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     run(msgspec.json.decode(sys.argv[1], type=Load))

@@ -90,6 +90,9 @@ class Rig:
             conn.execute(_PEOPLE.format(nodes=nodes).encode())
             conn.execute(b"VACUUM ANALYZE node, device, device_binding")
         asyncio.run(self._months())
+        # Whoever comes first after a checkpoint writes whole pages: both subjects do.
+        with psycopg.connect(self.database.admin_url, autocommit=True) as conn:
+            conn.execute(b"CHECKPOINT")
         self.nodes = nodes
 
     async def _months(self) -> None:
@@ -179,7 +182,9 @@ class Rig:
         return _cpu(hub), _tree(self.database.pid or 0), _cpu(self.broker.pid or 0)
 
     def _python(self, program: str, *arguments: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([sys.executable, str(_HERE / program), *arguments])
+        # Its input ends with this process, however that ends: load.end_with_parent.
+        command = [sys.executable, str(_HERE / program), *arguments]
+        return subprocess.Popen(command, stdin=subprocess.PIPE)
 
 
 # What a Python takes until it sends its first message; of both subjects alike.

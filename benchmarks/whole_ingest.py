@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from load import Progress
+from load import Progress, end_with_parent
 from prometheus_client import REGISTRY
 
 from ingest.measured import measured
@@ -42,6 +42,7 @@ async def main(settings: str, progress: str) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     profile = os.environ.get("BENCH_PROFILE")
     if profile:
         import cProfile
