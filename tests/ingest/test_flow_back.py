@@ -70,6 +70,7 @@ async def test_a_lost_subscription_is_noticed_and_made_anew(
         connection.write(mqtt5.UnsubscribePacket(60_000, list(filters)).write())
         await until(lambda: "degraded" in device.statuses())
         await until(lambda: session._connection not in (None, connection))
+        await until(session.ready.is_set)  # subscribed: hub/status may speak of before
         await until(lambda: device.statuses()[-1] == "ready")
         device.pressure(120)
         device.send("event", {"id": "e1", "type": "sos"})
