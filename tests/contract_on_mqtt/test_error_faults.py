@@ -155,7 +155,7 @@ CREATE TRIGGER poisoned BEFORE INSERT ON reading FOR EACH ROW EXECUTE FUNCTION p
 
 
 @BOTH
-@pytest.mark.parametrize(("code", "state"), [("E9001", "53100"), ("E9002", "22003")])
+@pytest.mark.parametrize(("code", "state"), [("E9001", "55000"), ("E9002", "22003")])
 async def test_a_message_the_database_refuses(
     conn: Connection, database_url: str, broker: LiveBroker, encoding: str, code: str, state: str
 ) -> None:

@@ -163,7 +163,7 @@ EXTRA: tuple[tuple[str, dict[str, object]], ...] = (
     ("/api/areas", {"name": "x", "id": 7}),
     ("/api/teams", {"name": "x", "area_id": 1, "created_at": "now"}),
     ("/api/staff", {"user": "xx", "display_name": "x", "password_hash": "x"}),
-    ("/api/patients", {"name": "x", "pseudonym": "r:0000000000000000"}),
+    ("/api/patients", {"name": "x", "area_id": 1, "created_at": "now"}),
     ("/api/nodes", {"id": "abcdefghijkl"}),
     ("/api/nodes", {"devices": [{"dev": "x", "device_id": 1}]}),
 )

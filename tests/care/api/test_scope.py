@@ -46,7 +46,7 @@ ROLES = {
     "change_plan_item": _DOCTORS,
     "stop_plan_item": _DOCTORS,
 }
-SCOPED = ("patient_id", "node_id", "episode_id", "reject_id", "claim_id")
+SCOPED = ("patient_id", "node_id", "episode_id", "reject_id", "claim_id", "deed_id")
 BODIES: dict[str, Any] = {
     "add_area": {"name": "x", "level": "nowhere"},  # never succeeds: the matrix changes nothing
     "add_team": {"name": "x", "area_id": 999_999},
@@ -92,6 +92,8 @@ def of_zhao(path: str, village: Village, episode: int, refused: int) -> str:
         "reject_id": refused,
         "device_id": 999_999,
         "claim_id": 999_999,
+        "deed_id": 999_999,
+        "reading": "1.bp.1795354700000000.0",
         "recording_name": "none",
         "command_id": "none",
         "firmware_id": 999_999,
