@@ -87,7 +87,7 @@ class Home:
     def unit(self):
         """The unit's connection by its claim code; it cannot check the hub's certificate yet."""
         user = claim_code.claim_user(self.serial)
-        until = time.monotonic() + 5.0
+        until = time.monotonic() + promised(5.0)
         while refused(self._unit(user), "localhost", self.where["mqtt_tls_port"]):
             assert time.monotonic() < until, "the unit is not let in"
         return self._unit(user).at("localhost", self.where["mqtt_tls_port"])
