@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from store.feed import BlockItem, ReadingItem
+
+Item = TypeVar("Item", ReadingItem, BlockItem)
 
 
 class Ref(NamedTuple):
@@ -78,6 +80,15 @@ class Deed(Struct, frozen=True, kw_only=True):
         return f"staff:{self.staff_id}"
 
 
+def _both_sides(now_with: Item, deed: Deed) -> list[Item]:
+    if deed.before.patient_id is None:
+        return [now_with]
+    was_with = msgspec.structs.replace(
+        now_with, change="withdrawn", patient_id=deed.before.patient_id
+    )
+    return [was_with, now_with]
+
+
 def reading_items(row: Any, deed: Deed) -> list[ReadingItem]:
     """Taken from whom it was with, given to whom it is with now (nobody is somebody here)."""
     now_with = ReadingItem(
@@ -96,12 +107,7 @@ def reading_items(row: Any, deed: Deed) -> list[ReadingItem]:
         session_id=row.session_id,
         session_done=row.session_done,
     )
-    if deed.before.patient_id is None:
-        return [now_with]
-    was_with = msgspec.structs.replace(
-        now_with, change="withdrawn", patient_id=deed.before.patient_id
-    )
-    return [was_with, now_with]
+    return _both_sides(now_with, deed)
 
 
 def block_items(row: Any, deed: Deed) -> list[BlockItem]:
@@ -117,9 +123,4 @@ def block_items(row: Any, deed: Deed) -> list[BlockItem]:
         patient_id=deed.after.patient_id,
         received_at=row.received_at,
     )
-    if deed.before.patient_id is None:
-        return [now_with]
-    was_with = msgspec.structs.replace(
-        now_with, change="withdrawn", patient_id=deed.before.patient_id
-    )
-    return [was_with, now_with]
+    return _both_sides(now_with, deed)

@@ -189,8 +189,3 @@ async def ranges(conn: Connection, boots: Sequence[Boot]) -> dict[Boot, list[tup
     for node_id, boot, low, high in await cursor.fetchall():
         found[Boot(node_id, boot)].append((low, high))
     return found
-
-
-async def prune(conn: Connection, *, before: datetime) -> int:
-    """Forget identities received before then; how many."""
-    return (await conn.execute(_SQL["prune"], {"before": before})).rowcount

@@ -53,7 +53,3 @@ FROM (SELECT node_id, boot, min(seq) AS low, max(seq) AS high,
       GROUP BY node_id, boot, island) AS islands
 WHERE nth = 1 OR nth_latest <= %(most)s
 ORDER BY node_id, boot, low
-
--- name: prune
--- Identities older than any device keeps a message.
-DELETE FROM message WHERE received_at < %(before)s

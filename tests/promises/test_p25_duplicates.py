@@ -11,7 +11,7 @@ from typing import Any
 
 from ingest.settings import IngestSettings
 from runtime.clock import SystemClock
-from store import feed, message
+from store import feed, message, retention
 from store.feed import BlockItem, EventItem, ReadingItem
 from store.pool import Connection
 from tests.fixtures.fix_broker import LiveBroker
@@ -95,7 +95,7 @@ async def test_p25_again_after_its_identity_is_forgotten(
         await there_once(people, database_url)
         later = SystemClock().now() + timedelta(days=message.KEPT_DAYS)
         async with people.transaction():
-            await message.prune(people, before=later)
+            await retention.forget(people, "messages", before=later)
         assert await count(people, "message") == 0
         for kind, payload in MESSAGES:
             device.raw(kind, payload)

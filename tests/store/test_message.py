@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from store import message
+from store import message, retention
 from store.message import Boot, Incoming, Key, Verdict
 from store.pool import Connection
 
@@ -90,5 +90,5 @@ async def test_ranges_are_unbroken(conn: Connection) -> None:
 async def test_pruning_forgets_the_old(conn: Connection) -> None:
     """Identities older than a limit go, the others stay known."""
     await message.take(conn, [said(0), said(1)._replace(received_at=AT + timedelta(days=1))])
-    assert await message.prune(conn, before=AT + timedelta(hours=1)) == 1
+    assert await retention.forget(conn, "messages", before=AT + timedelta(hours=1)) == 1
     assert await message.take(conn, [said(0), said(1)]) == [NEW, RESENT]
