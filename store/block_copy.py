@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-import msgspec
-
 from contract.instants import from_millis, to_millis
 from store import copying
 from store.copying import TakenError
@@ -40,16 +38,7 @@ class Usual:
         self._head = (
             copying.start_of_row(_COLUMNS) + copying.int8(said.device_id) + copying.text(said.kind)
         )
-        self._middle = b"".join(
-            (
-                copying.int8(said.patient_id),
-                copying.int4(said.flags),
-                copying.text(said.clock),
-                copying.text(said.who),
-                copying.jsonb(msgspec.json.encode(context) if context else None),
-                copying.text(said.node_id),
-            )
-        )
+        self._middle = copying.whose(said, context)
 
     def row(
         self,

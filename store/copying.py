@@ -7,8 +7,10 @@ copies this way has another way for what is there already.
 import struct
 from typing import Final
 
+import msgspec
 import psycopg
 
+from store.feed_columns import Said
 from store.pool import Connection
 
 _BEGIN: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -65,3 +67,17 @@ async def copy(conn: Connection, statement: bytes, rows: list[bytes]) -> None:
             await copying.write(b"".join((_BEGIN, *sorted(rows), _END)))
     except psycopg.errors.UniqueViolation as error:
         raise TakenError from error
+
+
+def whose(said: Said, context: dict[str, object] | None) -> bytes:
+    """The columns a reading and a block share: patient, flags, clock, who, context, node."""
+    return b"".join(
+        (
+            int8(said.patient_id),
+            int4(said.flags),
+            text(said.clock),
+            text(said.who),
+            jsonb(msgspec.json.encode(context) if context else None),
+            text(said.node_id),
+        )
+    )

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
-import msgspec
-
 from contract.instants import from_millis
 from store import copying
 from store.copying import NULL
@@ -39,16 +37,7 @@ class Usual:
         self._head = (
             copying.start_of_row(_COLUMNS) + copying.int8(said.device_id) + copying.text(said.kind)
         )
-        self._tail = b"".join(
-            (
-                copying.int8(said.patient_id),
-                copying.int4(said.flags),
-                copying.text(said.clock),
-                copying.text(said.who),
-                copying.jsonb(msgspec.json.encode(context) if context else None),
-                copying.text(said.node_id),
-            )
-        )
+        self._tail = copying.whose(said, context)
         lengths = len(self._head), len(self._tail)
         self._one, self._two = _packs(*lengths, "idiii"), _packs(*lengths, "ididii")
 

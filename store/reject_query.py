@@ -78,53 +78,6 @@ class KindLine(Struct, frozen=True, kw_only=True):
     to_replay: int
 
 
-class RejectPage(Struct, frozen=True, kw_only=True):
-    """One refusal and its whole message. `carrier_id` is the row that holds the message."""
-
-    id: int
-    received_at: datetime
-    node_id: str | None
-    node_label: str | None
-    topic: str
-    boot: int | None
-    seq: int | None
-    code: str
-    path: str | None
-    got: str | None
-    reason: str
-    kept: int
-    dropped: int
-    maker: str | None
-    model: str | None
-    firmware: str | None
-    carrier_id: int
-    payload: bytes
-    replay_asked_at: datetime | None
-    replay_asked_by: str | None
-    replayed_at: datetime | None
-    replay_result: str | None
-
-    @property
-    def product(self) -> Product:
-        """What sent it."""
-        return Product(self.maker, self.model, self.firmware)
-
-
-class AlikeLine(Struct, frozen=True, kw_only=True):
-    """One message among those refused for the same reason."""
-
-    id: int
-    received_at: datetime
-    node_id: str | None
-    node_label: str | None
-    seq: int | None
-    path: str | None
-    got: str | None
-    replay_asked_at: datetime | None
-    replayed_at: datetime | None
-    replay_result: str | None
-
-
 class Line(Struct, frozen=True, kw_only=True):
     """One refusal of a list, with its message where this row carries it."""
 
@@ -153,6 +106,28 @@ class Line(Struct, frozen=True, kw_only=True):
     def product(self) -> Product:
         """What sent it."""
         return Product(self.maker, self.model, self.firmware)
+
+
+class RejectPage(Line, frozen=True, kw_only=True):
+    """One refusal and its whole message. `carrier_id` is the row that holds the message."""
+
+    carrier_id: int
+    replay_asked_by: str | None
+
+
+class AlikeLine(Struct, frozen=True, kw_only=True):
+    """One message among those refused for the same reason."""
+
+    id: int
+    received_at: datetime
+    node_id: str | None
+    node_label: str | None
+    seq: int | None
+    path: str | None
+    got: str | None
+    replay_asked_at: datetime | None
+    replayed_at: datetime | None
+    replay_result: str | None
 
 
 class Count(Struct, frozen=True, kw_only=True):
